@@ -1,0 +1,1 @@
+"""Operators and how they sign in; the studio's own settings; the audit log."""

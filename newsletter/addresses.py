@@ -1,0 +1,45 @@
+"""Email addresses: what one is, when two are the same, and how to speak of one without telling it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+from newsletter.errors import InputError
+
+# RFC 5321 section 4.5.3.1.3 allows 256 octets for a path, of which two are the angle brackets.
+LONGEST = 254
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address as its owner writes it (`text`) and as it is compared (`key`, lower case)."""
+
+    text: str
+    key: str
+
+    @property
+    def domain(self) -> str:
+        """The part after the @, in lower case."""
+        return self.key.rpartition("@")[2]
+
+
+def parse(typed: str) -> Address:
+    """Read an address that a person typed; raises InputError with a sentence fit for that person."""
+    typed = typed.strip()
+    if len(typed) > LONGEST:
+        raise InputError("This email address is too long.", remedy=f"It may have {LONGEST} characters.")
+    try:
+        seen = validate_email(typed, check_deliverability=False)
+    except EmailNotValidError as problem:
+        raise InputError(
+            "This does not look like an email address.", means=str(problem), remedy="It reads like name@example.org."
+        ) from problem
+    return Address(seen.normalized, seen.normalized.casefold())
+
+
+def mask(address: str) -> str:
+    """An address as it may stand in a log: the first letter and the length tell enough to a helper, not who it is."""
+    local, _, domain = address.partition("@")
+    return f"{local[:1]}{'*' * max(len(local) - 1, 1)}@{domain[:1]}***"

@@ -1,0 +1,1 @@
+"""Who the readers are: subscribers, what they consented to, tags, suppressions; import, export, erase."""

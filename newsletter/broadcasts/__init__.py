@@ -1,0 +1,1 @@
+"""One email to many readers, now or at a chosen time."""

@@ -1,0 +1,96 @@
+"""The engine behind Flask-SQLAlchemy, and the only way to write: `with transaction() as session`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+import structlog
+from flask import Flask
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from newsletter.database.base import Base
+from newsletter.errors import Busy
+
+log = structlog.get_logger()
+db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
+migrate = Migrate(directory="newsletter/database/migrations", compare_type=True, render_as_batch=True)
+
+# A writer on SQLite waits this long for the other writer; a transaction here lasts milliseconds, so 10 s means trouble.
+BUSY_SECONDS = 10
+
+
+def init(app: Flask, url: str) -> None:
+    """Give `app` its database at `url`."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = (
+        {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    )
+    db.init_app(app)
+    migrate.init_app(app, db, directory=f"{app.root_path}/newsletter/database/migrations")
+    with app.app_context():
+        if url.startswith("sqlite"):
+            event.listen(db.engine, "connect", _sqlite_connect)
+            event.listen(db.engine, "begin", _sqlite_begin)
+
+
+def _sqlite_connect(raw: SqliteConnection, _record: object) -> None:
+    raw.isolation_level = None  # BEGIN is ours to say, see _sqlite_begin
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A writer that begins as a reader cannot wait for its turn: SQLite refuses at once. IMMEDIATE makes it queue.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One write: committed at the end of the block, rolled back on any error. Only a front opens one.
+
+    Raises Busy when the database does not answer in time.
+    """
+    session: Session = db.session()
+    if session.info.get("writing"):
+        raise RuntimeError("a transaction inside a transaction: only a front opens one")
+    session.rollback()  # ends a read begun earlier in this request, so that the write sees the present
+    session.info["writing"] = True
+    hooks: list[Callable[[], None]] = []
+    session.info["after_commit"] = hooks
+    try:
+        session.connection(execution_options={"writes": True})
+        yield session
+        session.commit()
+    except OperationalError as problem:
+        session.rollback()
+        raise Busy("The database did not answer in time.", remedy="Try again in a moment.") from problem
+    except BaseException:
+        session.rollback()
+        raise
+    finally:
+        session.info["writing"] = False
+    for hook in hooks:
+        _run_hook(hook)
+
+
+def _run_hook(hook: Callable[[], None]) -> None:
+    try:
+        hook()
+    except Exception:
+        # The write is done and safe; a wake-up that fails costs a minute until the sweep, never an error page.
+        log.exception("after-commit hook failed")
+
+
+def after_commit(session: Session, hook: Callable[[], None]) -> None:
+    """Run `hook` once when the running transaction has committed; asked twice, it runs once."""
+    hooks: list[Any] = session.info.setdefault("after_commit", [])
+    if hook not in hooks:
+        hooks.append(hook)

@@ -1,0 +1,1 @@
+"""The ledger of every email that is to be sent, and the wire it leaves by."""

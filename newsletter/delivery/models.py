@@ -1,0 +1,103 @@
+"""The ledger: one row per (reason, subscriber), and every attempt to send it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from newsletter.database.base import Base
+
+
+class State(StrEnum):
+    """Where the work on an email stands (semantics 2.2); what a person reads is in `STATE_WORDS`."""
+
+    PLANNED = "planned"  # waits for its moment
+    CLAIMED = "claimed"  # a worker prepares it; falls back to planned when the lease ends
+    SENDING = "sending"  # bytes may be leaving; after a crash only these are uncertain
+    ACCEPTED = "accepted"  # the relay said yes
+    DEFERRED = "deferred"  # the relay said later, or the template failed; tried again at due_at
+    REJECTED = "rejected"  # the relay said never
+    UNKNOWN = "unknown"  # the answer was lost; sent again by itself only when transactional
+    CANCELED = "canceled"  # not sent, with the reason
+    EXPIRED = "expired"  # deferred for 72 hours
+
+
+STATE_WORDS = {
+    State.PLANNED: "planned",
+    State.CLAIMED: "being prepared",
+    State.SENDING: "being sent",
+    State.ACCEPTED: "sent",
+    State.DEFERRED: "will be tried again",
+    State.REJECTED: "refused by their mail server",
+    State.UNKNOWN: "uncertain",
+    State.CANCELED: "canceled",
+    State.EXPIRED: "given up after 72 hours",
+}
+
+
+class Lane(IntEnum):
+    """Who goes first when several wait: the lower number."""
+
+    TRANSACTIONAL = 0  # confirmation and magnet: a person is looking at their inbox
+    SEQUENCE = 1
+    BULK = 2
+
+
+class Delivery(Base):
+    """One email to one person for one reason; the unique pair is what makes every plan idempotent.
+
+    `reason` names why, as `broadcast:12`, `step:45:enrollment:9`, `magnet:3`, `confirm:17`.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("reason", "subscriber_id"),
+        Index("ix_deliveries_due", "state", "lane", "due_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    reason: Mapped[str] = mapped_column(String(120))
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    lane: Mapped[int]
+    state: Mapped[str] = mapped_column(String(12), default=State.PLANNED)
+    state_why: Mapped[str] = mapped_column(Text, default="")  # in words for the operator
+    due_at: Mapped[datetime]
+    planned_at: Mapped[datetime]
+    message_id: Mapped[str] = mapped_column(String(120), unique=True)
+    subject: Mapped[str] = mapped_column(String(300), default="")  # as sent
+    attempts: Mapped[int] = mapped_column(default=0)
+    claimed_by: Mapped[str | None] = mapped_column(String(120))
+    lease_until: Mapped[datetime | None]
+    accepted_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)  # when it reached a state that does not change
+
+
+class Attempt(Base):
+    """One try to hand an email over, and what the relay answered."""
+
+    __tablename__ = "delivery_attempts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    delivery_id: Mapped[int] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"), index=True)
+    at: Mapped[datetime]
+    relay: Mapped[str] = mapped_column(String(200))
+    outcome: Mapped[str] = mapped_column(String(12))
+    code: Mapped[int | None]
+    enhanced: Mapped[str] = mapped_column(String(12), default="")  # RFC 3463
+    text: Mapped[str] = mapped_column(Text, default="")
+
+
+class MailboxMessage(Base):
+    """An email in the built-in mailbox, which stands in for a mail server until SMTP_URL is set."""
+
+    __tablename__ = "mailbox_messages"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    message_id: Mapped[str] = mapped_column(String(120), unique=True)
+    received_at: Mapped[datetime] = mapped_column(index=True)
+    recipient: Mapped[str] = mapped_column(String(254), index=True)
+    subject: Mapped[str] = mapped_column(String(300))
+    content: Mapped[bytes]

@@ -1,0 +1,5 @@
+"""The built-in mailbox."""
+
+from flask import Blueprint
+
+bp = Blueprint("mailbox", __name__, url_prefix="/mailbox")

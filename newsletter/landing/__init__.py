@@ -1,0 +1,1 @@
+"""Landing pages: the article, its video or moving figure, the form's place, comments."""

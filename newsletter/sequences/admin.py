@@ -1,0 +1,5 @@
+"""The back office of this room."""
+
+from newsletter.accounts.gate import admin_blueprint
+
+bp = admin_blueprint("sequences", __name__, "/admin/sequences")

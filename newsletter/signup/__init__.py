@@ -1,0 +1,1 @@
+"""How a visitor becomes a subscriber, and how a subscriber changes or ends it."""

@@ -1,0 +1,54 @@
+"""Sign-up forms and the attempts that the guards count."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from newsletter.database.base import Base
+
+
+class ConsentMode(StrEnum):
+    """What pressing the button means (semantics 1.7)."""
+
+    SUBSCRIBE = "subscribe"  # "subscribe and get it": follow-ups are part of the deal
+    MAGNET = "magnet"  # "send me the PDF": follow-ups only with the separate box, which starts unticked
+
+
+class Form(Base):
+    """A way in: which gift, which sequence, which words."""
+
+    __tablename__ = "forms"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(80), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
+    magnet_id: Mapped[int | None] = mapped_column(ForeignKey("magnets.id", ondelete="SET NULL"))
+    sequence_id: Mapped[int | None] = mapped_column(ForeignKey("sequences.id", ondelete="SET NULL"))
+    tag: Mapped[str] = mapped_column(String(80), default="")
+    mode: Mapped[str] = mapped_column(String(12), default=ConsentMode.SUBSCRIBE)
+    button: Mapped[str] = mapped_column(String(80))
+    wording: Mapped[str] = mapped_column(Text)  # what the person agrees to, word for word
+    box: Mapped[str] = mapped_column(Text, default="")  # the words beside the box of mode `magnet`
+    created_at: Mapped[datetime]
+
+
+class SignupAttempt(Base):
+    """One press of a sign-up button, kept for a day as hashes only, so that the limits can count."""
+
+    __tablename__ = "signup_attempts"
+    __table_args__ = (
+        Index("ix_signup_attempts_address", "address_print", "at"),
+        Index("ix_signup_attempts_ip", "ip_print", "at"),
+        Index("ix_signup_attempts_domain", "domain_print", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    ip_print: Mapped[str] = mapped_column(String(64))
+    address_print: Mapped[str] = mapped_column(String(64))
+    domain_print: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(20))

@@ -1,0 +1,1 @@
+"""What every page needs: security headers and CSRF, limits, problem pages, paging."""

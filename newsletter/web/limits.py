@@ -1,0 +1,27 @@
+"""Limits on the public doors, per address of the network."""
+
+from __future__ import annotations
+
+from flask import Flask, request
+from flask_limiter import Limiter
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from newsletter.settings import Settings
+
+
+def client_ip() -> str:
+    """The visitor's IP address; behind proxies the one that TRUSTED_PROXIES says to believe."""
+    return request.remote_addr or "unknown"
+
+
+limiter = Limiter(client_ip, headers_enabled=False, strategy="moving-window")
+
+
+def init(app: Flask, settings: Settings) -> None:
+    """Give `app` its limits, shared between machines when the queue is on Redis."""
+    shared = settings.queue_url.startswith("redis")
+    app.config["RATELIMIT_STORAGE_URI"] = settings.queue_url if shared else "memory://"
+    limiter.init_app(app)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

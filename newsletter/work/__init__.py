@@ -1,0 +1,1 @@
+"""Background work: claims on rows, the Huey queue, heartbeats."""

