@@ -12,7 +12,7 @@ from newsletter.database.base import Base
 
 
 class Magnet(Base):
-    """A gift: drawn here from `sheet`, or an uploaded PDF when `sheet` is empty."""
+    """A gift: drawn here from `sheet`, or a PDF that was `uploaded` (its sheet, if there is one, rests meanwhile)."""
 
     __tablename__ = "magnets"
 
@@ -21,9 +21,12 @@ class Magnet(Base):
     title: Mapped[str] = mapped_column(String(200))
     file_name: Mapped[str] = mapped_column(String(200))  # as the reader's computer will call it; may be non-ASCII
     sheet: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    uploaded: Mapped[bool] = mapped_column(default=False)
     attach: Mapped[bool] = mapped_column(default=False)  # to the delivery email as well, up to 2 MB
     stamp: Mapped[bool] = mapped_column(default=True)  # the reader's first name on the page
     press_error: Mapped[str] = mapped_column(Text, default="")  # why the newest sheet could not be made
+    press_hash: Mapped[str] = mapped_column(String(64), default="")  # the source that the press failed at
+    press_tried_at: Mapped[datetime | None]  # when it failed at it
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

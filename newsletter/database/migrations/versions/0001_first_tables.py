@@ -35,9 +35,12 @@ def upgrade() -> None:
         sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("file_name", sa.String(length=200), nullable=False),
         sa.Column("sheet", sa.JSON(), nullable=False),
+        sa.Column("uploaded", sa.Boolean(), nullable=False),
         sa.Column("attach", sa.Boolean(), nullable=False),
         sa.Column("stamp", sa.Boolean(), nullable=False),
         sa.Column("press_error", sa.Text(), nullable=False),
+        sa.Column("press_hash", sa.String(length=64), nullable=False),
+        sa.Column("press_tried_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.Column("created_at", base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("updated_at", base.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_magnets")),
@@ -69,6 +72,14 @@ def upgrade() -> None:
         sa.Column("signed_in_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operators")),
         sa.UniqueConstraint("email", name=op.f("uq_operators_email")),
+    )
+    op.create_table(
+        "relays",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("since", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("retry_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_relays")),
     )
     op.create_table(
         "sequences",
@@ -231,6 +242,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("claimed_by", sa.String(length=120), nullable=True),
         sa.Column("lease_until", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("first_tried_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.Column("accepted_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.Column("ended_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -550,6 +562,7 @@ def downgrade() -> None:
 
     op.drop_table("signup_attempts")
     op.drop_table("sequences")
+    op.drop_table("relays")
     op.drop_table("operators")
     with op.batch_alter_table("mailbox_messages", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_mailbox_messages_recipient"))

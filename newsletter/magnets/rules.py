@@ -1,0 +1,78 @@
+"""What the gifts' room decides without asking anyone: paper, limits, when to try again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Paper(StrEnum):
+    """What a made file is printed on; an uploaded one is as it is."""
+
+    A4 = "a4"
+    LETTER = "letter"
+    UPLOAD = "upload"
+
+
+PAPER_WORDS = {Paper.A4: "A4", Paper.LETTER: "US Letter", Paper.UPLOAD: "uploaded"}
+PRINTED = (Paper.A4, Paper.LETTER)
+
+# CLDR 46, supplemental/measurementData.xml, paperSize US-Letter: everywhere else the printer holds A4.
+LETTER_REGIONS = frozenset("BZ CA CL CO CR GT MX NI PA PH PR SV US VE".split())
+
+# The same places by their clock, for attachments, where no browser tells its language.
+LETTER_ZONES = frozenset(
+    f"America/{city}"
+    for city in (
+        "Anchorage Belize Bogota Boise Caracas Chicago Costa_Rica Denver Detroit Edmonton El_Salvador Guatemala Halifax "
+        "Los_Angeles Managua Mexico_City Monterrey New_York Panama Phoenix Puerto_Rico Santiago St_Johns Tijuana Toronto "
+        "Vancouver Winnipeg"
+    ).split()
+) | {"Asia/Manila", "Pacific/Honolulu"}
+
+LARGEST_UPLOAD = 20 * 1024 * 1024
+LARGEST_ATTACHMENT = 2 * 1024 * 1024  # base64 makes it 2.7 MB; above that mail servers begin to refuse
+TRY_AGAIN = timedelta(minutes=15)
+
+
+def paper_for(asked: str, languages: str) -> Paper:
+    """The paper a reader wants: what they asked for by name, else by the region of their first language.
+
+    `languages` is the Accept-Language header (RFC 9110, section 12.5.4); without a region it is A4.
+    """
+    if asked in PRINTED:
+        return Paper(asked)
+    first = languages.split(",")[0].split(";")[0].strip()
+    region = first.replace("_", "-").split("-")[-1] if "-" in first or "_" in first else ""
+    return Paper.LETTER if region.upper() in LETTER_REGIONS else Paper.A4
+
+
+def paper_in(zone: str) -> Paper:
+    """The paper that is usual where the clock goes by `zone` (an IANA name)."""
+    return Paper.LETTER if zone in LETTER_ZONES else Paper.A4
+
+
+def is_due(source: str, failed_at: str, tried_at: datetime | None, now: datetime) -> bool:
+    """Whether the press should work on `source`: at once when it is new, else 15 minutes after it failed.
+
+    Pressing takes seconds of a whole core; a sheet that cannot fit would otherwise keep it busy all day.
+    """
+    return source != failed_at or tried_at is None or now - tried_at >= TRY_AGAIN
+
+
+def reason(magnet_id: int, times_before: int) -> str:
+    """The ledger's reason for the delivery email of a gift; the first time it has no number."""
+    return f"magnet:{magnet_id}:{times_before + 1}" if times_before else f"magnet:{magnet_id}"
+
+
+def magnet_of(why: str) -> int:
+    """The gift that a reason of the ledger speaks of; raises ValueError when it speaks of none."""
+    kind, _, rest = why.partition(":")
+    if kind != "magnet":
+        raise ValueError(f"{why!r} is not about a gift")
+    return int(rest.partition(":")[0])
+
+
+def counts_as_download(status: int, start: int, length: int, whole: int) -> bool:
+    """Whether an answer gave the reader the file: all of it at once, not a piece, a check or "not changed"."""
+    return status == 200 or (status == 206 and start == 0 and length == whole)
