@@ -1,0 +1,250 @@
+"""Does once what is the same for every reader, so that only the reader's own words are left to fill in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from html import escape
+
+import css_inline
+import mrml
+
+from newsletter.errors import SourceError
+from newsletter.messages import plain
+from newsletter.messages.dialect import STANDING_NAMES, Dialect, check, href, names_read, printable, url_part
+from newsletter.messages.images import Image, Resolver
+from newsletter.messages.layouts import Layout, load_layout
+from newsletter.messages.markdown import Block, blocks, pictures
+from newsletter.messages.prose import Pictures, mjml
+from newsletter.messages.script import Script
+from newsletter.messages.sentinels import Piece, Sentinels, tag
+from newsletter.messages.source import LONGEST_SUBJECT, Source
+from newsletter.messages.studio import Studio
+from newsletter.messages.textpart import Part, Writer
+
+LINK_NAMES = ("confirm", "download", "unsubscribe", "preferences", "page", "video", "short", "resend")
+
+_HTML, _TEXT = Dialect(escape=True), Dialect(escape=False)
+_SLOT = re.compile(r"\{\{\s*(subject|preheader|body)\s*\}\}")
+_ATTRIBUTE = re.compile(r'(?P<before>\s(?P<name>[\w:-]+)=")(?P<value>[^"]*)(?=")')
+# Fills the preview line of the inbox, so that the header's words do not run on after the preheader.
+_KEEP_AS_IT_IS = '<style data-css-inline="ignore"'
+_PREVIEW_PADDING = "&#847;&#160;" * 60
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """One reader's email, without its envelope. `images` are those to be sent along inside it."""
+
+    subject: str
+    preheader: str
+    html: str
+    text: str
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True)
+class CompiledMessage:
+    """A message with everything done but the reader's words. `images` are all its pictures, linked or embedded."""
+
+    subject: Script
+    preheader: Script
+    html: Script
+    text: Script
+    images: tuple[Image, ...]
+    embedded: bool
+    standing: Mapping[str, object]
+
+    def render(self, context: Mapping[str, object]) -> Rendered:
+        """Fill in one reader's words. Raises RenderError naming the line and the name that is missing."""
+        full = {**_complete(context), **self.standing}
+        return Rendered(
+            subject=_one_line(self.subject.run(full)),
+            preheader=_one_line(self.preheader.run(full)),
+            html=self.html.run({**full, "part": "html"}),
+            text=plain.finish(self.text.run({**full, "part": "text"})),
+            images=self.images if self.embedded else (),
+        )
+
+
+def compile_message(
+    source: Source,
+    studio: Studio,
+    *,
+    image: Resolver,
+    marketing: bool,
+    embed_images: bool = False,
+    layout: Layout | None = None,
+) -> CompiledMessage:
+    """Compile a source for many readers. Raises SourceError naming the line in the source.
+
+    `marketing` emails cannot be rendered without `links.unsubscribe`; the layout's footer asks for it.
+    """
+    return _Compiler(source, studio, image, marketing, embed_images, layout or load_layout()).compile()
+
+
+def images_used(source: Source) -> list[str]:
+    """The sources of all images in the body, like `figure:cactus-glides`, each once."""
+    return pictures(Sentinels.for_text(source.body).cut(source.body, where=source.name))
+
+
+class _Compiler:
+    """The way of one message through all tools; its steps share the sentinels."""
+
+    def __init__(
+        self, source: Source, studio: Studio, image: Resolver, marketing: bool, embed: bool, layout: Layout
+    ) -> None:
+        self.source, self.layout = source, layout
+        self.standing: dict[str, object] = {"studio": studio, "marketing": marketing}
+        self.sentinels = Sentinels.for_text(source.subject, source.preheader, source.body, layout.mjml, layout.text)
+        self.pictures = Pictures(image, source.name, embed, source.body_line)
+
+    def compile(self) -> CompiledMessage:
+        source, cut = self.source, self.sentinels.cut
+        for text, line in (
+            (source.subject, source.subject_line),
+            (source.preheader, source.preheader_line),
+            (source.body, source.body_line),
+        ):
+            check(_TEXT, text, name=source.name, first_line=line)
+        subject = cut(source.subject, where=source.name, first_line=source.subject_line)
+        preheader = cut(source.preheader, where=source.name, first_line=source.preheader_line)
+        body = cut(source.body, where=source.name, first_line=source.body_line)
+        parts = blocks(body, self.sentinels, first_line=source.body_line)
+        html = self._html(parts, subject, preheader)
+        text = self._text(Writer(self.pictures, self.sentinels).write(parts), subject)
+        self._nothing_lost(body, html)
+        return CompiledMessage(
+            subject=self._script(_TEXT, subject),
+            preheader=self._script(_TEXT, preheader),
+            html=self._script(_HTML, html),
+            text=self._script(_TEXT, text),
+            images=tuple(self.pictures.used.values()),
+            embedded=self.pictures.embedded,
+            standing=self.standing,
+        )
+
+    def _html(self, parts: list[Block], subject: str, preheader: str) -> str:
+        column, prose = mjml(parts, self.pictures, self.sentinels)
+        padded = escape(preheader) + _PREVIEW_PADDING if preheader else ""
+        frame = self._frame(self.layout.mjml, "mjml")
+        frame = self._fold(frame, in_markup=True)
+        frame = _fill(frame, {"subject": escape(subject), "preheader": padded, "body": column})
+        try:
+            html = str(mrml.to_html(frame, render_options=mrml.RenderOptions(fonts={})).content)
+        except Exception as problem:  # mrml raises its own several kinds
+            raise SourceError(
+                f"The layout {self.layout.name}.mjml cannot be turned into HTML: {problem}", remedy="Check its MJML."
+            ) from problem
+        for word, inside in prose.items():
+            html = html.replace(word, inside)
+        html = _inliner(self._fold(self._frame(self.layout.css, "css"), in_markup=False)).inline(
+            html.replace("<style", _KEEP_AS_IT_IS)
+        )
+        html = html.replace(_KEEP_AS_IT_IS, "<style")
+        return _ATTRIBUTE.sub(self._attribute, html)
+
+    def _attribute(self, match: re.Match[str]) -> str:
+        value = match["value"]
+        if match["name"] in {"href", "src"}:
+            value = self.sentinels.in_address(value)
+        return match["before"] + self._fold(value, in_markup=True, breaks=False)
+
+    def _text(self, parts: Iterable[Part], subject: str) -> str:
+        body = "".join(self._line(part) for part in parts)
+        frame = self.sentinels.statements_apart(self._frame(self.layout.text, "txt"))
+        lines: list[Part] = []
+        for line in frame.split("\n"):
+            only_statements = line.strip() and not self.sentinels.pattern.sub("", line).strip()
+            bare = only_statements and all(p.kind in {"statement", "nothing"} for p in self.sentinels.found(line))
+            if bare or _SLOT.fullmatch(line.strip()):
+                lines.append(line.strip())
+            elif line.strip() == "--":
+                lines.append("-- \n")  # the space is what marks a signature (RFC 3676, section 4.3)
+            else:
+                lines.append(plain.Line(line.strip(), first=line[: len(line) - len(line.lstrip())]))
+        framed = "".join(self._line(part) for part in lines)
+        return _fill(framed, {"subject": subject, "body": body})
+
+    def _line(self, part: Part) -> str:
+        if isinstance(part, str):
+            return part
+        words = self._fold(part.words, in_markup=False)
+        line = plain.Line(words, part.first, part.rest, part.underline)
+        return (line.marked() if self.sentinels.pattern.search(words) else line.wrapped()) + "\n"
+
+    def _frame(self, text: str, kind: str) -> str:
+        """The layout with its Jinja2 cut out, except for the slots of the email itself."""
+        where = f"{self.layout.name}.{kind}"
+        check(_TEXT, text, name=where, first_line=1)
+        kept = _SLOT.sub(lambda match: f"\x02{match[1]}\x03", text)
+        cut = self.sentinels.cut(kept, where=where)
+        return self.sentinels.statements_apart(re.sub("\x02(\\w+)\x03", r"{{ \1 }}", cut))
+
+    def _fold(self, text: str, *, in_markup: bool, breaks: bool = True) -> str:
+        """The text with what is the same for all readers already filled in."""
+
+        def swap(match: re.Match[str]) -> str:
+            piece = self.sentinels.pieces[int(match[1])]
+            value = self._standing_value(piece)
+            if value is None:
+                return match[0]
+            if piece.filtered:
+                value = (href if piece.filtered == "_href" else url_part)(value)
+            if in_markup:
+                return escape(value).replace("\n", "<br/>" if breaks else " ")
+            return value.replace("\n", plain.BREAK)
+
+        return self.sentinels.pattern.sub(swap, text)
+
+    def _standing_value(self, piece: Piece) -> str | None:
+        if piece.kind == "constant":
+            return piece.code
+        if piece.kind != "expression" or not names_read(_TEXT, piece.code) <= STANDING_NAMES:
+            return None
+        if "part" in names_read(_TEXT, piece.code):
+            return None
+        value = _TEXT.compile_expression(piece.code, undefined_to_none=False)(**self.standing)
+        return "\n".join(str(printable(line)) for line in ("" if value is None else str(value)).split("\n"))
+
+    def _script(self, dialect: Dialect, text: str) -> Script:
+        folded = self._fold(text, in_markup=dialect is _HTML)
+        return Script.compile(dialect, *self.sentinels.restore(folded, tag))
+
+    def _nothing_lost(self, body: str, html: str) -> None:
+        left = {(piece.code, piece.line) for piece in self.sentinels.found(html)}
+        for piece in self.sentinels.found(body):
+            if piece.kind == "statement" and (piece.code, piece.line) not in left:
+                raise SourceError(
+                    f"{piece.where}, line {piece.line}: {{% {piece.code.strip()} %}} stands where it cannot be kept.",
+                    remedy="Take it out of the HTML tag, or put it on a line of its own.",
+                )
+
+
+def _fill(frame: str, values: Mapping[str, str]) -> str:
+    return _SLOT.sub(lambda match: values.get(match[1], ""), frame)
+
+
+def _inliner(css: str) -> css_inline.CSSInliner:
+    return css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False, extra_css=css)
+
+
+def _complete(context: Mapping[str, object]) -> dict[str, object]:
+    """The context with every link name known (None where it does not apply) and the custom fields at hand."""
+    full = dict(context)
+    links = full.get("links")
+    full["links"] = dict.fromkeys(LINK_NAMES) | (dict(links) if isinstance(links, Mapping) else {})
+    if "fields" not in full:
+        subscriber = full.get("subscriber")
+        mapped = subscriber.get("fields") if isinstance(subscriber, Mapping) else getattr(subscriber, "fields", None)
+        full["fields"] = mapped or {}
+    return full
+
+
+def _one_line(text: str) -> str:
+    """Words fit for a header: one line, no invisible signs, cut at a word when far too long."""
+    words = " ".join(str(printable(text)).split())
+    if len(words) <= LONGEST_SUBJECT:
+        return words
+    return words[: LONGEST_SUBJECT - 1].rsplit(" ", 1)[0] + "…"

@@ -1,0 +1,161 @@
+"""A rendered email and its envelope become the bytes that travel: 7-bit, CRLF only, the same bytes every time."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import format_datetime
+
+from newsletter.messages import headers
+from newsletter.messages.compiling import Rendered
+from newsletter.messages.headers import EnvelopeError
+from newsletter.messages.images import Image
+
+Mailbox = tuple[str, str]  # display name (may be empty), address
+Attachment = tuple[str, str, bytes]  # file name, content type, content
+
+_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]*")
+_HEADER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,60}")
+_FORBIDDEN_IN_FILE_NAMES = re.compile(r'[/\\:*?"<>|]+')
+_OURS = frozenset({
+    "date", "from", "sender", "reply-to", "to", "cc", "bcc", "subject", "message-id", "mime-version", "return-path",
+    "received", "dkim-signature", "list-unsubscribe", "list-unsubscribe-post", "list-id", "feedback-id", "precedence",
+    "auto-submitted",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """Who sends what to whom, and how to leave. With a way to unsubscribe the email counts as bulk mail."""
+
+    message_id: str
+    date: datetime
+    sender: Mailbox
+    recipient: Mailbox
+    reply_to: Mailbox | None = None
+    list_unsubscribe_url: str = ""
+    list_unsubscribe_mailto: str = ""
+    list_id: str = ""
+    feedback_id: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: Sequence[Attachment] = ()
+
+    @property
+    def bulk(self) -> bool:
+        """Whether this is one of many; anything else was asked for by its reader just now."""
+        return bool(self.list_unsubscribe_url or self.list_id)
+
+
+@dataclass(frozen=True)
+class _Part:
+    headers: bytes
+    body: bytes
+
+
+def build(rendered: Rendered, envelope: Envelope) -> bytes:
+    """The whole message. Raises EnvelopeError when a header's value may not stand there; same input, same bytes."""
+    seed = hashlib.sha256(envelope.message_id.encode("utf-8", "replace")).hexdigest()[:24]
+    body = _body(rendered, envelope, seed)
+    return (
+        b"".join(_headers(rendered.subject, envelope)) + b"MIME-Version: 1.0\r\n" + body.headers + b"\r\n" + body.body
+    )
+
+
+def _headers(subject: str, envelope: Envelope) -> Iterator[bytes]:
+    if envelope.date.tzinfo is None:
+        raise EnvelopeError("The email's date has no time zone.")
+    yield headers.line("Date", format_datetime(envelope.date))
+    yield headers.line("From", headers.mailbox(*envelope.sender))
+    yield headers.line("To", headers.mailbox(*envelope.recipient))
+    if envelope.reply_to:
+        yield headers.line("Reply-To", headers.mailbox(*envelope.reply_to))
+    yield headers.words("Subject", subject)
+    yield headers.line("Message-ID", headers.message_id(envelope.message_id))
+    yield from _list_headers(envelope)
+    for name, value in envelope.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OURS or name.lower().startswith("content-"):
+            raise EnvelopeError(f"The header {name[:60]!r} cannot be added.")
+        yield headers.words(name, value)
+
+
+def _list_headers(envelope: Envelope) -> Iterator[bytes]:
+    """How to leave and whose mail this is (RFC 2369, RFC 2919, RFC 8058); answering machines keep quiet (RFC 3834)."""
+    ways = [envelope.list_unsubscribe_url, envelope.list_unsubscribe_mailto and _mailto(envelope)]
+    if any(ways):
+        yield headers.line("List-Unsubscribe", ", ".join(headers.uri(way) for way in ways if way))
+    if envelope.list_unsubscribe_url:
+        yield headers.line("List-Unsubscribe-Post", "List-Unsubscribe=One-Click")
+    if envelope.list_id:
+        yield headers.line("List-Id", _list_id(envelope.list_id))
+    if envelope.feedback_id:
+        yield headers.line("Feedback-ID", envelope.feedback_id)
+    yield headers.line("Precedence", "bulk") if envelope.bulk else headers.line("Auto-Submitted", "auto-generated")
+
+
+def _mailto(envelope: Envelope) -> str:
+    way = envelope.list_unsubscribe_mailto
+    return way if way.startswith("mailto:") else f"mailto:{way}"
+
+
+def _list_id(value: str) -> str:
+    words, _, inside = value.rpartition("<")
+    name = inside.rstrip("> ")
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", name):
+        raise EnvelopeError(f"{value[:80]!r} is not a List-Id; it looks like: Name <name.domain>.")
+    phrase = headers.clean(words)
+    if not phrase:
+        return f"<{name}>"
+    return headers.mailbox(phrase, "a@b").removesuffix("<a@b>") + f"<{name}>"
+
+
+def _body(rendered: Rendered, envelope: Envelope, seed: str) -> _Part:
+    html = _text("html", rendered.html)
+    if rendered.images:
+        pictures = [_inline(image) for image in rendered.images]
+        html = _multipart('related; type="text/html"', [html, *pictures], f"=_r{seed}")
+    body = _multipart("alternative", [_text("plain", rendered.text), html], f"=_a{seed}")
+    if envelope.attachments:
+        files = [_attached(*attachment) for attachment in envelope.attachments]
+        body = _multipart("mixed", [body, *files], f"=_m{seed}")
+    return body
+
+
+def _text(kind: str, text: str) -> _Part:
+    unix = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    quoted = binascii.b2a_qp(unix, istext=True).replace(b"\n", b"\r\n")
+    head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+    return _Part(head.encode("ascii"), quoted)
+
+
+def _inline(image: Image) -> _Part:
+    return _file(
+        image.content_type,
+        image.content,
+        f"Content-ID: <{image.content_id}>\r\nContent-Disposition: inline\r\n",
+    )
+
+
+def _attached(name: str, content_type: str, content: bytes) -> _Part:
+    shown = headers.clean(_FORBIDDEN_IN_FILE_NAMES.sub(" ", name)).strip(". ")[:120] or "attachment"
+    parameters = ";\r\n ".join(headers.parameter("filename", shown))
+    return _file(content_type, content, f"Content-Disposition: attachment;\r\n {parameters}\r\n")
+
+
+def _file(content_type: str, content: bytes, more: str) -> _Part:
+    if not _TYPE.fullmatch(content_type):
+        raise EnvelopeError(f"{content_type[:60]!r} is not a content type.")
+    head = f"Content-Type: {content_type}\r\nContent-Transfer-Encoding: base64\r\n{more}"
+    return _Part(head.encode("ascii"), base64.encodebytes(content).replace(b"\n", b"\r\n"))
+
+
+def _multipart(kind: str, parts: Sequence[_Part], boundary: str) -> _Part:
+    # Quoted-printable never writes "=_" and base64 has no "_", so no part can hold a boundary.
+    edge = boundary.encode("ascii")
+    body = b"".join(b"--" + edge + b"\r\n" + part.headers + b"\r\n" + part.body + b"\r\n" for part in parts)
+    head = f'Content-Type: multipart/{kind};\r\n boundary="{boundary}"\r\n'
+    return _Part(head.encode("ascii"), body + b"--" + edge + b"--\r\n")
