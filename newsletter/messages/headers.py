@@ -147,5 +147,3 @@ def _q(text: str) -> str:
 
 _SAFE_IN_Q = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"  # RFC 2047, section 5 (3)
 _Q = {octet: chr(octet) for octet in _SAFE_IN_Q} | {0x20: "_"}
-    0x20: "_"
-}
