@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from newsletter.audience.rules import Status
 from newsletter.database.base import Base
-
-
-class Status(StrEnum):
-    """Where a subscriber stands; what a person reads is in `STATUS_WORDS`."""
-
-    PENDING = "pending"  # asked, has not pressed the button in the confirmation email yet
-    CONFIRMED = "confirmed"  # pressed it; may get what their consents allow
-    UNSUBSCRIBED = "unsubscribed"  # left; only a fresh confirmation brings them back
-    BOUNCED = "bounced"  # their mail server says the address is no good
-    COMPLAINED = "complained"  # marked an email as spam
-    ERASED = "erased"  # asked to be forgotten; an empty shell keeps the figures right
-
-
-STATUS_WORDS = {
-    Status.PENDING: "waiting to confirm",
-    Status.CONFIRMED: "confirmed",
-    Status.UNSUBSCRIBED: "unsubscribed",
-    Status.BOUNCED: "address not working",
-    Status.COMPLAINED: "marked as spam",
-    Status.ERASED: "erased",
-}
 
 
 class Subscriber(Base):

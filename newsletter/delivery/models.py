@@ -3,47 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import IntEnum, StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database.base import Base
-
-
-class State(StrEnum):
-    """Where the work on an email stands (semantics 2.2); what a person reads is in `STATE_WORDS`."""
-
-    PLANNED = "planned"  # waits for its moment
-    CLAIMED = "claimed"  # a worker prepares it; falls back to planned when the lease ends
-    SENDING = "sending"  # bytes may be leaving; after a crash only these are uncertain
-    ACCEPTED = "accepted"  # the relay said yes
-    DEFERRED = "deferred"  # the relay said later, or the template failed; tried again at due_at
-    REJECTED = "rejected"  # the relay said never
-    UNKNOWN = "unknown"  # the answer was lost; sent again by itself only when transactional
-    CANCELED = "canceled"  # not sent, with the reason
-    EXPIRED = "expired"  # deferred for 72 hours
-
-
-STATE_WORDS = {
-    State.PLANNED: "planned",
-    State.CLAIMED: "being prepared",
-    State.SENDING: "being sent",
-    State.ACCEPTED: "sent",
-    State.DEFERRED: "will be tried again",
-    State.REJECTED: "refused by their mail server",
-    State.UNKNOWN: "uncertain",
-    State.CANCELED: "canceled",
-    State.EXPIRED: "given up after 72 hours",
-}
-
-
-class Lane(IntEnum):
-    """Who goes first when several wait: the lower number."""
-
-    TRANSACTIONAL = 0  # confirmation and magnet: a person is looking at their inbox
-    SEQUENCE = 1
-    BULK = 2
+from newsletter.delivery.rules import State
 
 
 class Delivery(Base):
@@ -71,6 +36,7 @@ class Delivery(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     claimed_by: Mapped[str | None] = mapped_column(String(120))
     lease_until: Mapped[datetime | None]
+    first_tried_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None] = mapped_column(index=True)  # when it reached a state that does not change
 
@@ -88,6 +54,17 @@ class Attempt(Base):
     code: Mapped[int | None]
     enhanced: Mapped[str] = mapped_column(String(12), default="")  # RFC 3463
     text: Mapped[str] = mapped_column(Text, default="")
+
+
+class Relay(Base):
+    """How the mail server we hand over to is doing; `problem` is empty while all is well."""
+
+    __tablename__ = "relays"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    problem: Mapped[str] = mapped_column(Text, default="")
+    since: Mapped[datetime | None]  # when the problem began
+    retry_at: Mapped[datetime | None]  # nothing is sent before this
 
 
 class MailboxMessage(Base):

@@ -3,27 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database.base import Base
-
-
-class EnrollmentState(StrEnum):
-    """Where a reader stands in a sequence; what a person reads is in `ENROLLMENT_WORDS`."""
-
-    ACTIVE = "active"  # waits for next_due_at, or for the planned email to leave
-    FINISHED = "finished"  # had the last step
-    EXITED = "exited"  # left before the end, with the reason
-
-
-ENROLLMENT_WORDS = {
-    EnrollmentState.ACTIVE: "under way",
-    EnrollmentState.FINISHED: "finished",
-    EnrollmentState.EXITED: "left",
-}
+from newsletter.sequences.rules import EnrollmentState
 
 
 class Sequence(Base):

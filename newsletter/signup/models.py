@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database.base import Base
-
-
-class ConsentMode(StrEnum):
-    """What pressing the button means (semantics 1.7)."""
-
-    SUBSCRIBE = "subscribe"  # "subscribe and get it": follow-ups are part of the deal
-    MAGNET = "magnet"  # "send me the PDF": follow-ups only with the separate box, which starts unticked
+from newsletter.signup.rules import ConsentMode
 
 
 class Form(Base):

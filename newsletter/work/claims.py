@@ -1,10 +1,11 @@
-"""Claiming rows for one worker: the only place that knows which database it talks to."""
+"""Claiming rows for one worker, and adding rows once: the only place that knows which database it talks to."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from newsletter.database.base import Base
@@ -33,3 +34,18 @@ def claim(
         .execution_options(synchronize_session=False)
     )
     return sorted(session.scalars(statement))
+
+
+def insert_missing(
+    session: Session,
+    model: type[Base],
+    columns: list[InstrumentedAttribute[Any]],
+    rows: Select[*tuple[Any, ...]],
+    *,
+    unique: list[InstrumentedAttribute[Any]],
+) -> int:
+    """Insert the selected rows, passing over those whose `unique` columns exist already; returns how many are new."""
+    insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(model)
+    statement = insert.from_select([column.key for column in columns], rows)
+    elements = [column.key for column in unique]
+    return session.connection().execute(statement.on_conflict_do_nothing(index_elements=elements)).rowcount

@@ -1,0 +1,155 @@
+"""Writes about subscribers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from newsletter import tokens
+from newsletter.addresses import Address
+from newsletter.audience import queries, rules
+from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, SubscriberTag, Suppression, Tag
+from newsletter.audience.rules import Status
+
+Forget = Callable[[Session, int], None]
+
+
+def remember(session: Session, address: Address, *, source: str, now: datetime) -> Subscriber:
+    """The subscriber with that address, made (pending) when there is none."""
+    known = queries.by_address(session, address)
+    if known is not None:
+        return known
+    person = Subscriber(
+        email=address.text, email_key=address.key, status=Status.PENDING, source=source, created_at=now, fields={}
+    )
+    session.add(person)
+    session.flush()
+    return person
+
+
+def note(session: Session, subscriber_id: int, kind: str, detail: str, now: datetime) -> None:
+    """Write a line into a person's history."""
+    session.add(SubscriberEvent(subscriber_id=subscriber_id, at=now, kind=kind, detail=detail[:300]))
+
+
+def record_consent(session: Session, consent: Consent) -> Consent:
+    """Keep what a person just agreed to."""
+    session.add(consent)
+    session.flush()
+    return consent
+
+
+def confirm(session: Session, consent: Consent, now: datetime) -> Subscriber:
+    """The person pressed the button: they are confirmed, with what this consent allows."""
+    person = session.get_one(Subscriber, consent.subscriber_id)
+    consent.confirmed_at = consent.confirmed_at or now
+    if person.status != Status.CONFIRMED:
+        person.marketing = consent.marketing
+        person.confirmed_at = now
+        person.unsubscribed_at = None
+    else:
+        person.marketing = person.marketing or consent.marketing
+    person.status = Status.CONFIRMED
+    note(session, person.id, "confirmed", "Confirmed the address", now)
+    return person
+
+
+def unsubscribe(session: Session, subscriber_id: int, detail: str, now: datetime) -> None:
+    """End all marketing to a person; their consents are kept with the moment of withdrawal."""
+    person = session.get_one(Subscriber, subscriber_id)
+    person.marketing = False
+    if person.status in {Status.CONFIRMED, Status.PENDING}:
+        person.status = Status.UNSUBSCRIBED
+        person.unsubscribed_at = now
+    session.execute(
+        update(Consent)
+        .where(Consent.subscriber_id == subscriber_id, Consent.withdrawn_at.is_(None))
+        .values(withdrawn_at=now)
+    )
+    note(session, subscriber_id, "unsubscribed", detail, now)
+
+
+def close(session: Session, subscriber_id: int, status: Status, detail: str, now: datetime) -> None:
+    """Nothing goes to this person any more: their address bounced, or they complained."""
+    person = session.get_one(Subscriber, subscriber_id)
+    person.status = rules.stricter(person.status, status)
+    person.marketing = False
+    note(session, subscriber_id, str(status), detail, now)
+
+
+def add_tag(session: Session, subscriber_id: int, name: str, now: datetime) -> None:
+    """Give a person a tag; a tag they have already stays as it is."""
+    name = rules.tidy_tag(name)
+    if not name:
+        return
+    tag = session.scalar(select(Tag).where(Tag.name == name))
+    if tag is None:
+        tag = Tag(name=name)
+        session.add(tag)
+        session.flush()
+    if session.get(SubscriberTag, (subscriber_id, tag.id)) is None:
+        session.add(SubscriberTag(subscriber_id=subscriber_id, tag_id=tag.id, tagged_at=now))
+        note(session, subscriber_id, "tagged", f"Tagged “{name}”", now)
+        session.flush()
+
+
+def remove_tag(session: Session, subscriber_id: int, name: str, now: datetime) -> None:
+    """Take a tag from a person."""
+    tag = session.scalar(select(Tag).where(Tag.name == name))
+    owned = session.get(SubscriberTag, (subscriber_id, tag.id)) if tag else None
+    if owned is not None:
+        session.delete(owned)
+        note(session, subscriber_id, "untagged", f"Tag “{name}” removed", now)
+
+
+def suppress(session: Session, fingerprint: str, reason: str, now: datetime) -> None:
+    """Never send to the address with that keyed hash again."""
+    if queries.suppressed_because(session, fingerprint) is None:
+        session.add(Suppression(fingerprint=fingerprint, reason=reason, created_at=now))
+
+
+def erase(session: Session, subscriber_id: int, *, forget: Iterable[Forget], secret: str, now: datetime) -> None:
+    """Remove a person: address and personal fields everywhere; a keyed hash stays so no import brings them back.
+
+    `forget` are the other rooms' own erasers. The row itself stays as an empty shell, so that figures stay right.
+    """
+    person = session.get_one(Subscriber, subscriber_id)
+    suppress(session, tokens.fingerprint(secret, person.email_key), "erased", now)
+    for room in forget:
+        room(session, subscriber_id)
+    for personal in (Consent, SubscriberTag, SubscriberEvent):
+        session.execute(delete(personal).where(personal.subscriber_id == subscriber_id))
+    person.email = person.email_key = f"erased-{person.id}@erased.invalid"
+    person.first_name = person.last_name = person.timezone = person.source = ""
+    person.fields = {}
+    person.status = Status.ERASED
+    person.marketing = False
+    note(session, subscriber_id, "erased", "Erased on request", now)
+
+
+def merge(
+    session: Session, keep_id: int, drop_id: int, *, absorb: Iterable[Callable[[Session, int, int], None]]
+) -> None:
+    """Make two records of one person into one, keeping the stricter consent (semantics 4).
+
+    `absorb` are the other rooms' own movers, called as (session, keep_id, drop_id).
+    """
+    keep, drop = session.get_one(Subscriber, keep_id), session.get_one(Subscriber, drop_id)
+    keep.status = rules.stricter(keep.status, drop.status)
+    keep.marketing = keep.marketing and drop.marketing
+    keep.first_name, keep.last_name = keep.first_name or drop.first_name, keep.last_name or drop.last_name
+    keep.timezone = keep.timezone or drop.timezone
+    keep.fields = {**drop.fields, **keep.fields}
+    keep.created_at = min(keep.created_at, drop.created_at)
+    for room in absorb:
+        room(session, keep_id, drop_id)
+    owned = select(SubscriberTag.tag_id).where(SubscriberTag.subscriber_id == keep_id)
+    movable = SubscriberTag.subscriber_id == drop_id, SubscriberTag.tag_id.not_in(owned.scalar_subquery())
+    session.execute(update(SubscriberTag).where(*movable).values(subscriber_id=keep_id))
+    for history in (Consent, SubscriberEvent):
+        session.execute(update(history).where(history.subscriber_id == drop_id).values(subscriber_id=keep_id))
+    session.delete(drop)
+    session.flush()

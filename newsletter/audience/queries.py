@@ -1,0 +1,102 @@
+"""Reads about subscribers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from newsletter.addresses import Address
+from newsletter.audience.history import HistoryLine
+from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, SubscriberTag, Suppression, Tag
+from newsletter.audience.rules import Status
+
+
+def subscriber(session: Session, subscriber_id: int) -> Subscriber | None:
+    """The subscriber with that id."""
+    return session.get(Subscriber, subscriber_id)
+
+
+def by_address(session: Session, address: Address) -> Subscriber | None:
+    """The subscriber with that address."""
+    return session.scalar(select(Subscriber).where(Subscriber.email_key == address.key))
+
+
+def suppressed_because(session: Session, fingerprint: str) -> str | None:
+    """Why nothing may be sent to the address with that keyed hash; None when it may."""
+    return session.scalar(select(Suppression.reason).where(Suppression.fingerprint == fingerprint))
+
+
+def tags(session: Session) -> Sequence[tuple[Tag, int]]:
+    """Every tag with how many people have it."""
+    counted = (
+        select(Tag, func.count(SubscriberTag.subscriber_id))
+        .outerjoin(SubscriberTag, SubscriberTag.tag_id == Tag.id)
+        .group_by(Tag.id)
+        .order_by(Tag.name)
+    )
+    return session.execute(counted).tuples().all()
+
+
+def tag_names(session: Session, subscriber_id: int) -> list[str]:
+    """The tags of one person."""
+    found = (
+        select(Tag.name)
+        .join(SubscriberTag, SubscriberTag.tag_id == Tag.id)
+        .where(SubscriberTag.subscriber_id == subscriber_id)
+    )
+    return list(session.scalars(found.order_by(Tag.name)))
+
+
+def reachable(tag: str = "") -> Select[int]:
+    """The ids of everyone who may get a broadcast, or of those among them with `tag`."""
+    found = select(Subscriber.id).where(Subscriber.status == Status.CONFIRMED, Subscriber.marketing)
+    if tag:
+        found = (
+            found.join(SubscriberTag, SubscriberTag.subscriber_id == Subscriber.id)
+            .join(Tag, Tag.id == SubscriberTag.tag_id)
+            .where(Tag.name == tag)
+        )
+    return found
+
+
+def latest_consent(session: Session, subscriber_id: int) -> Consent | None:
+    """The consent a person asked for last."""
+    found = select(Consent).where(Consent.subscriber_id == subscriber_id)
+    return session.scalar(found.order_by(Consent.id.desc()).limit(1))
+
+
+def consent(session: Session, consent_id: int) -> Consent | None:
+    """The consent with that id."""
+    return session.get(Consent, consent_id)
+
+
+def consents(session: Session, subscriber_id: int) -> Sequence[Consent]:
+    """Everything a person consented to, newest first."""
+    found = select(Consent).where(Consent.subscriber_id == subscriber_id)
+    return session.scalars(found.order_by(Consent.id.desc())).all()
+
+
+def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
+    """What happened with a person in this room."""
+    events = select(SubscriberEvent).where(SubscriberEvent.subscriber_id == subscriber_id)
+    lines = [HistoryLine(event.at, event.kind, event.detail or event.kind) for event in session.scalars(events)]
+    for given in consents(session, subscriber_id):
+        what = "the gift and follow-ups" if given.marketing else "the gift only"
+        lines.append(HistoryLine(given.requested_at, "consent", f"Asked for {what}"))
+    return lines
+
+
+def held(session: Session, subscriber_id: int) -> dict[str, Any]:
+    """Everything this room holds about a person, for their own copy."""
+    person = session.get_one(Subscriber, subscriber_id)
+    return {
+        "person": _columns(person, leave_out={"id", "email_key"}) | {"tags": tag_names(session, subscriber_id)},
+        "consents": [_columns(given, leave_out={"id", "subscriber_id"}) for given in consents(session, subscriber_id)],
+    }
+
+
+def _columns(row: Subscriber | Consent, leave_out: set[str]) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in row.__mapper__.columns if column.key not in leave_out}

@@ -1,0 +1,235 @@
+"""Writes to the ledger; the only code that sets a state."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, String, cast, literal, or_, select, update
+from sqlalchemy.orm import Session
+
+from newsletter import tokens
+from newsletter.audience import actions as audience
+from newsletter.audience.models import Subscriber
+from newsletter.audience.rules import Status
+from newsletter.database.engine import after_commit
+from newsletter.delivery import rules
+from newsletter.delivery.models import Attempt, Delivery, Relay
+from newsletter.delivery.rules import ARROWS, ENDED, Lane, Reply, State
+from newsletter.errors import InputError
+from newsletter.settings import current
+from newsletter.work.claims import claim, insert_missing
+from newsletter.work.queue import wake
+
+# A relay that refused us is asked again after this long; the circuit breaker.
+RELAY_PAUSE = timedelta(minutes=1)
+
+
+def plan(session: Session, *, reason: str, subscriber_id: int, lane: Lane, due_at: datetime, now: datetime) -> bool:
+    """Plan one email; False when this person has one for this reason already."""
+    one = select(Subscriber.id).where(Subscriber.id == subscriber_id)
+    return plan_many(session, reason=reason, subscribers=one, lane=lane, due_at=due_at, now=now) == 1
+
+
+def plan_many(
+    session: Session, *, reason: str, subscribers: Select[int], lane: Lane, due_at: datetime, now: datetime
+) -> int:
+    """Plan an email for everyone whom `subscribers` selects by id, in one statement; returns how many are new.
+
+    The Message-ID is made of the reason and the person, so every attempt carries the same one (semantics 2.4).
+    """
+    settings = current()
+    mark = tokens.fingerprint(settings.secret_key, f"message-id {reason}")[:20]
+    domain = settings.mail_from.rpartition("@")[2]
+    chosen = subscribers.subquery()
+    person = chosen.c[0]
+    message_id = literal(f"<{mark}.") + cast(person, String) + literal(f"@{domain}>")
+    values = {
+        Delivery.reason: literal(reason),
+        Delivery.subscriber_id: person,
+        Delivery.lane: literal(int(lane)),
+        Delivery.state: literal(State.PLANNED.value),
+        Delivery.state_why: literal(""),
+        Delivery.due_at: literal(due_at, Delivery.due_at.type),
+        Delivery.planned_at: literal(now, Delivery.planned_at.type),
+        Delivery.message_id: message_id,
+        Delivery.subject: literal(""),
+        Delivery.attempts: literal(0),
+    }
+    rows = select(*values.values()).select_from(chosen).where(literal(True))
+    planned = insert_missing(session, Delivery, list(values), rows, unique=[Delivery.reason, Delivery.subscriber_id])
+    if due_at <= now:
+        after_commit(session, wake)
+    return planned
+
+
+def _move(session: Session, delivery_id: int, to: State, now: datetime, *, why: str = "", **values: object) -> bool:
+    """Follow one arrow, unless the row has moved on meanwhile; whoever changes no row was too late."""
+    sources = [state for state in State if to in ARROWS[state]]
+    if to in ENDED:
+        values["ended_at"] = now
+    moved = session.connection().execute(
+        update(Delivery)
+        .where(Delivery.id == delivery_id, Delivery.state.in_(sources))
+        .values(state=to, state_why=why, **values)
+    )
+    return bool(moved.rowcount)
+
+
+def claim_due(session: Session, worker: str, now: datetime, limit: int) -> list[int]:
+    """Take up to `limit` due emails for `worker` until the lease ends: the urgent lane first, then the longest due."""
+    return claim(
+        session,
+        Delivery,
+        Delivery.id,
+        where=[Delivery.state.in_([State.PLANNED, State.DEFERRED]), Delivery.due_at <= now],
+        order_by=[Delivery.lane, Delivery.due_at, Delivery.id],
+        limit=limit,
+        values={"state": State.CLAIMED, "claimed_by": worker, "lease_until": now + rules.LEASE},
+    )
+
+
+def begin_sending(session: Session, delivery_ids: list[int], worker: str, now: datetime) -> set[int]:
+    """Commit to sending these; returns those that are still this worker's (a slow worker may have lost its lease)."""
+    mine = (
+        update(Delivery)
+        .where(Delivery.id.in_(delivery_ids), Delivery.state == State.CLAIMED, Delivery.claimed_by == worker)
+        .values(state=State.SENDING, lease_until=now + rules.LEASE)
+        .returning(Delivery.id)
+    )
+    return set(session.scalars(mine))
+
+
+def record(session: Session, delivery_id: int, reply: Reply, *, relay: str, subject: str, now: datetime) -> State:
+    """Write down what the relay answered, and follow the arrow it means."""
+    row = session.get_one(Delivery, delivery_id, populate_existing=True)
+    state = rules.outcome(reply)
+    session.add(
+        Attempt(
+            delivery_id=delivery_id,
+            at=now,
+            relay=relay,
+            outcome=state,
+            code=reply.code or None,
+            enhanced=reply.enhanced,
+            text=reply.text[:2000],
+        )
+    )
+    values: dict[str, object] = {"subject": subject, "attempts": row.attempts + 1, "claimed_by": None}
+    values["first_tried_at"] = row.first_tried_at or now
+    if state is State.ACCEPTED:
+        values["accepted_at"] = now
+    if state is State.DEFERRED:
+        values["due_at"] = now + rules.try_again_after(row.attempts + 1, reply, random.random())
+    _move(session, delivery_id, state, now, why=reply.text[:300] if state is not State.ACCEPTED else "", **values)
+    if state is State.REJECTED:
+        audience.close(session, row.subscriber_id, Status.BOUNCED, f"Their mail server said: {reply.text[:200]}", now)
+    return state
+
+
+def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -> None:
+    """The email could not be made for this reader: it waits, listed with the reason, until the template is mended."""
+    row = session.get_one(Delivery, delivery_id, populate_existing=True)
+    wait = rules.try_again_after(row.attempts + 1, Reply(0), random.random())
+    values = {"attempts": row.attempts + 1, "first_tried_at": row.first_tried_at or now, "due_at": now + wait}
+    _move(session, delivery_id, State.DEFERRED, now, why=why, claimed_by=None, **values)
+
+
+def give_back(session: Session, delivery_ids: list[int], now: datetime, why: str) -> None:
+    """Return emails whose bytes never left to the plan, to be tried when the relay works again."""
+    for delivery_id in delivery_ids:
+        _move(session, delivery_id, State.PLANNED, now, why=why, claimed_by=None, due_at=now + RELAY_PAUSE)
+
+
+def recover(session: Session, now: datetime) -> int:
+    """Pick up what dead workers left: claims fall back, uncertain sendings become unknown, late ones expire."""
+    over = select(Delivery.id, Delivery.state, Delivery.lane).where(
+        Delivery.state.in_([State.CLAIMED, State.SENDING]), Delivery.lease_until < now
+    )
+    handled = 0
+    for delivery_id, state, lane in session.execute(over).tuples().all():
+        if state == State.CLAIMED:
+            handled += _move(session, delivery_id, State.PLANNED, now, claimed_by=None)
+        elif _move(session, delivery_id, State.UNKNOWN, now, why="A worker stopped while sending.", claimed_by=None):
+            handled += 1
+            if rules.sent_again_by_itself(lane):
+                _move(session, delivery_id, State.PLANNED, now, why="Sent again: its answer was lost.", due_at=now)
+    late = select(Delivery.id).where(
+        Delivery.state == State.DEFERRED, Delivery.first_tried_at < now - rules.GIVE_UP_AFTER
+    )
+    for delivery_id in session.scalars(late).all():
+        handled += _move(session, delivery_id, State.EXPIRED, now, why="Not accepted within 72 hours.")
+    return handled
+
+
+def cancel(session: Session, delivery_id: int, why: str, now: datetime) -> bool:
+    """Do not send this email; False when it is too late for that."""
+    return _move(session, delivery_id, State.CANCELED, now, why=why, claimed_by=None)
+
+
+def cancel_all(session: Session, subscriber_id: int, why: str, now: datetime, *, but: Lane | None = None) -> None:
+    """Cancel everything that waits for a person, except in lane `but`."""
+    waiting = select(Delivery.id).where(
+        Delivery.subscriber_id == subscriber_id, Delivery.state.in_([State.PLANNED, State.DEFERRED])
+    )
+    if but is not None:
+        waiting = waiting.where(Delivery.lane != but)
+    for delivery_id in session.scalars(waiting).all():
+        cancel(session, delivery_id, why, now)
+
+
+def send_now(session: Session, delivery_id: int, now: datetime) -> bool:
+    """Let a waiting email go at once; False when it does not wait."""
+    due = (
+        update(Delivery)
+        .where(Delivery.id == delivery_id, Delivery.state.in_([State.PLANNED, State.DEFERRED]))
+        .values(due_at=now)
+    )
+    after_commit(session, wake)
+    return bool(session.connection().execute(due).rowcount)
+
+
+def send_again(session: Session, delivery_id: int, now: datetime) -> None:
+    """The operator decides that an uncertain email is to be sent again; raises InputError when it is not uncertain."""
+    if not _move(session, delivery_id, State.PLANNED, now, why="Sent again by an operator.", due_at=now):
+        raise InputError("This email is not uncertain any more.", remedy="Look at its newest state.")
+    after_commit(session, wake)
+
+
+def count_as_sent(session: Session, delivery_id: int, now: datetime) -> None:
+    """The operator decides that an uncertain email arrived; raises InputError when it is not uncertain."""
+    if not _move(session, delivery_id, State.ACCEPTED, now, why="Counted as sent by an operator.", accepted_at=now):
+        raise InputError("This email is not uncertain any more.", remedy="Look at its newest state.")
+
+
+def relay_stopped(session: Session, name: str, problem: str, now: datetime) -> None:
+    """Note that a relay cannot be used, and when to ask it again."""
+    row = session.get(Relay, name) or Relay(name=name, problem="", since=None)
+    if not row.problem:
+        row.since = now
+    row.problem, row.retry_at = problem[:1000], now + RELAY_PAUSE
+    session.add(row)
+
+
+def relay_works(session: Session, name: str) -> None:
+    """Note that a relay takes mail (again)."""
+    row = session.get(Relay, name)
+    if row is not None and row.problem:
+        row.problem, row.since, row.retry_at = "", None, None
+
+
+def forget(session: Session, subscriber_id: int) -> None:
+    """Remove what is personal from the ledger; the rows stay, so that nothing is sent twice and figures stay right."""
+    settled = or_(Delivery.state.in_(ENDED), Delivery.state == State.UNKNOWN)
+    session.execute(update(Delivery).where(Delivery.subscriber_id == subscriber_id, settled).values(subject=""))
+    own = select(Delivery.id).where(Delivery.subscriber_id == subscriber_id)
+    session.execute(update(Attempt).where(Attempt.delivery_id.in_(own)).values(text=""))
+
+
+def absorb(session: Session, keep_id: int, drop_id: int) -> None:
+    """Move the emails of one record of a person to the other, where that one does not have the same already."""
+    same = select(Delivery.reason).where(Delivery.subscriber_id == keep_id)
+    theirs = Delivery.subscriber_id == drop_id
+    session.execute(
+        update(Delivery).where(theirs, Delivery.reason.not_in(same.scalar_subquery())).values(subscriber_id=keep_id)
+    )

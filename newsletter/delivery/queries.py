@@ -1,0 +1,90 @@
+"""Reads of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from newsletter.audience.history import HistoryLine
+from newsletter.audience.models import Subscriber
+from newsletter.delivery.models import Attempt, Delivery, Relay
+from newsletter.delivery.rules import STATE_WORDS, State
+
+
+def times_planned(session: Session, subscriber_id: int, reason: str) -> list[datetime]:
+    """When emails of `reason` (itself, or followed by a colon and more) were planned for a person, oldest first."""
+    found = select(Delivery.planned_at).where(
+        Delivery.subscriber_id == subscriber_id,
+        (Delivery.reason == reason) | Delivery.reason.startswith(f"{reason}:", autoescape=True),
+    )
+    return list(session.scalars(found.order_by(Delivery.planned_at)))
+
+
+def attempts(session: Session, delivery_id: int) -> Sequence[Attempt]:
+    """Every try to hand an email over, oldest first."""
+    return session.scalars(select(Attempt).where(Attempt.delivery_id == delivery_id).order_by(Attempt.id)).all()
+
+
+def counts(session: Session, reason: str = "") -> dict[str, int]:
+    """How many emails are in each state; only those of one reason where it is given."""
+    found = select(Delivery.state, func.count()).group_by(Delivery.state)
+    if reason:
+        found = found.where(Delivery.reason == reason)
+    return dict(session.execute(found).tuples().all())
+
+
+def next_due(session: Session) -> datetime | None:
+    """When the next waiting email is due."""
+    waiting = Delivery.state.in_([State.PLANNED, State.DEFERRED])
+    return session.scalar(select(func.min(Delivery.due_at)).where(waiting))
+
+
+def relay_problems(session: Session) -> Sequence[Relay]:
+    """The mail servers that cannot be used right now, and why."""
+    return session.scalars(select(Relay).where(Relay.problem != "")).all()
+
+
+def rows(state: str = "") -> Select[Delivery, str]:
+    """Every delivery with its reader's address, oldest first, for `flask ledger`."""
+    found = select(Delivery, Subscriber.email).join(Subscriber, Subscriber.id == Delivery.subscriber_id)
+    if state:
+        found = found.where(Delivery.state == state)
+    return found.order_by(Delivery.id)
+
+
+def _of(session: Session, subscriber_id: int) -> Sequence[Delivery]:
+    return session.scalars(select(Delivery).where(Delivery.subscriber_id == subscriber_id)).all()
+
+
+def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
+    """The emails a person got or will get."""
+    return [
+        HistoryLine(
+            row.accepted_at or row.ended_at or row.due_at,
+            "email",
+            f"Email “{row.subject or row.reason}”: {STATE_WORDS[State(row.state)]}",
+            url_for("ledger.show", delivery_id=row.id),
+        )
+        for row in _of(session, subscriber_id)
+    ]
+
+
+def held(session: Session, subscriber_id: int) -> dict[str, Any]:
+    """What the ledger holds about a person."""
+    return {
+        "emails": [
+            {
+                "subject": row.subject,
+                "why": row.reason,
+                "state": row.state,
+                "due_at": row.due_at,
+                "sent": row.accepted_at,
+            }
+            for row in _of(session, subscriber_id)
+        ]
+    }
