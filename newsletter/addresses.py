@@ -31,12 +31,19 @@ def parse(typed: str) -> Address:
     if len(typed) > LONGEST:
         raise InputError("This email address is too long.", remedy=f"It may have {LONGEST} characters.")
     try:
-        seen = validate_email(typed, check_deliverability=False)
+        # Letters beyond ASCII before the @ want SMTPUTF8 at every relay on the way; most refuse them.
+        seen = validate_email(typed, check_deliverability=False, allow_smtputf8=False)
     except EmailNotValidError as problem:
         raise InputError(
             "This does not look like an email address.", means=str(problem), remedy="It reads like name@example.org."
         ) from problem
     return Address(seen.normalized, seen.normalized.casefold())
+
+
+def on_the_wire(text: str) -> str:
+    """The address as SMTP wants it: a domain with letters beyond ASCII in its A-label form (RFC 5891)."""
+    local, _, domain = text.rpartition("@")
+    return f"{local}@{domain.encode('idna').decode()}"
 
 
 def mask(address: str) -> str:

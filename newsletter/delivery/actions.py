@@ -122,9 +122,16 @@ def record(session: Session, delivery_id: int, reply: Reply, *, relay: str, subj
     if state is State.DEFERRED:
         values["due_at"] = now + rules.try_again_after(row.attempts + 1, reply, random.random())
     _move(session, delivery_id, state, now, why=reply.text[:300] if state is not State.ACCEPTED else "", **values)
+    if state is State.UNKNOWN:
+        _repeat_if_urgent(session, delivery_id, row.lane, now)
     if state is State.REJECTED:
         audience.close(session, row.subscriber_id, Status.BOUNCED, f"Their mail server said: {reply.text[:200]}", now)
     return state
+
+
+def _repeat_if_urgent(session: Session, delivery_id: int, lane: int, now: datetime) -> None:
+    if rules.sent_again_by_itself(lane):
+        _move(session, delivery_id, State.PLANNED, now, why="Sent again: its answer was lost.", due_at=now)
 
 
 def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -> None:
@@ -135,9 +142,11 @@ def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -
     _move(session, delivery_id, State.DEFERRED, now, why=why, claimed_by=None, **values)
 
 
-def give_back(session: Session, delivery_ids: list[int], now: datetime, why: str) -> None:
-    """Return emails whose bytes never left to the plan, to be tried when the relay works again."""
-    for delivery_id in delivery_ids:
+def give_back(session: Session, delivery_ids: list[int], worker: str, now: datetime) -> None:
+    """Return those of a worker's emails whose bytes never left to the plan, to be tried when the relay works again."""
+    held = Delivery.state.in_([State.CLAIMED, State.SENDING]), Delivery.claimed_by == worker
+    for delivery_id in session.scalars(select(Delivery.id).where(Delivery.id.in_(delivery_ids), *held)).all():
+        why = "The mail server could not be used."
         _move(session, delivery_id, State.PLANNED, now, why=why, claimed_by=None, due_at=now + RELAY_PAUSE)
 
 
@@ -152,8 +161,7 @@ def recover(session: Session, now: datetime) -> int:
             handled += _move(session, delivery_id, State.PLANNED, now, claimed_by=None)
         elif _move(session, delivery_id, State.UNKNOWN, now, why="A worker stopped while sending.", claimed_by=None):
             handled += 1
-            if rules.sent_again_by_itself(lane):
-                _move(session, delivery_id, State.PLANNED, now, why="Sent again: its answer was lost.", due_at=now)
+            _repeat_if_urgent(session, delivery_id, lane, now)
     late = select(Delivery.id).where(
         Delivery.state == State.DEFERRED, Delivery.first_tried_at < now - rules.GIVE_UP_AFTER
     )

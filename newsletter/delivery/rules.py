@@ -63,7 +63,7 @@ ARROWS: dict[State, frozenset[State]] = {
             State.PLANNED,  # the relay stopped before this email's bytes began
         }
     ),
-    State.DEFERRED: frozenset({State.CLAIMED, State.CANCELED, State.EXPIRED, State.PLANNED}),
+    State.DEFERRED: frozenset({State.CLAIMED, State.CANCELED, State.EXPIRED}),
     State.UNKNOWN: frozenset(
         {
             State.PLANNED,  # sent again: by itself when transactional, else by the operator

@@ -1,0 +1,111 @@
+"""From a ledger row to the bytes that leave: asks the room for its letter, fills it in, seals the envelope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from sqlalchemy.orm import Session
+
+from newsletter import addresses, tokens
+from newsletter.audience import queries as audience
+from newsletter.audience import rules as audience_rules
+from newsletter.audience.models import Subscriber
+from newsletter.delivery.letters import Letter, Withdrawn, writer_of
+from newsletter.delivery.models import Delivery
+from newsletter.messages import mime
+from newsletter.settings import Settings, current
+from newsletter.tokens import Purpose
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """An email ready to leave: SMTP sender and recipient, its Message-ID and bytes, and its subject for the ledger."""
+
+    delivery_id: int
+    sender: str
+    recipient: str
+    message_id: str
+    subject: str
+    content: bytes
+
+
+def compose(session: Session, row: Delivery, now: datetime) -> Sealed | Withdrawn:
+    """Make one email; whether its reader may still get it is asked again here (semantics 2.6).
+
+    Raises RenderError (or another SuppleError) when the template fails for this reader.
+    """
+    settings = current()
+    person = session.get_one(Subscriber, row.subscriber_id, populate_existing=True)
+    if person.status in audience_rules.CLOSED:
+        return Withdrawn(audience_rules.STATUS_WORDS[audience_rules.Status(person.status)])
+    suppressed = audience.suppressed_because(session, tokens.fingerprint(settings.secret_key, person.email_key))
+    if suppressed:
+        return Withdrawn(f"on the suppression list: {suppressed}")
+    letter = writer_of(row.reason)(session, row)
+    if isinstance(letter, Withdrawn):
+        return letter
+    links = reader_links(settings, person, letter.scope, row.planned_at)
+    context = reader(person, audience.tag_names(session, person.id)) | letter.context
+    given = letter.context.get("links")
+    context["links"] = links | (given if isinstance(given, dict) else {})
+    rendered = letter.compiled.render(context)
+    sender = (_sender_name(letter), addresses.on_the_wire(settings.mail_from))
+    recipient = addresses.on_the_wire(person.email)
+    envelope = mime.Envelope(
+        message_id=row.message_id,
+        date=now,
+        sender=sender,
+        recipient=(f"{person.first_name} {person.last_name}".strip(), recipient),
+        attachments=letter.attachments,
+    )
+    if letter.marketing:
+        envelope = _as_list_mail(envelope, settings, letter, links["unsubscribe"], row)
+    content = mime.build(rendered, envelope)
+    return Sealed(row.id, sender[1], recipient, row.message_id, rendered.subject, content)
+
+
+def reader(person: Subscriber, tags: list[str]) -> dict[str, object]:
+    """What a template may say about its reader; what is not known is None, so that a fallback can be given."""
+    return {
+        "subscriber": {
+            "email": person.email,
+            "first_name": person.first_name or None,
+            "last_name": person.last_name or None,
+            "timezone": person.timezone or None,
+            "fields": person.fields,
+            "tags": tags,
+        }
+    }
+
+
+def reader_links(settings: Settings, person: Subscriber, scope: int, at: datetime) -> dict[str, str]:
+    """The links that every email may carry for this reader; `scope` is the sequence that one-click ends, 0 for all."""
+    leave = tokens.sign(settings.secret_key, Purpose.UNSUBSCRIBE, person.id, scope, at=at)
+    change = tokens.sign(settings.secret_key, Purpose.PREFERENCES, person.id, at=at)
+    return {
+        "unsubscribe": f"{settings.base_url}/unsubscribe/{leave}",
+        "preferences": f"{settings.base_url}/preferences/{change}",
+        "page": f"{settings.base_url}/",
+        "video": f"{settings.base_url}/video",
+    }
+
+
+def _sender_name(letter: Letter) -> str:
+    studio = letter.compiled.standing["studio"]
+    return str(getattr(studio, "sender_name", "") or getattr(studio, "name", ""))
+
+
+def _as_list_mail(
+    envelope: mime.Envelope, settings: Settings, letter: Letter, leave: str, row: Delivery
+) -> mime.Envelope:
+    domain = addresses.on_the_wire(settings.mail_from).rpartition("@")[2]
+    name = letter.list_name or "newsletter"
+    return replace(
+        envelope,
+        list_unsubscribe_url=leave,
+        list_unsubscribe_mailto=f"mailto:{settings.mail_from}?subject=unsubscribe",
+        list_id=f"<{name}.{domain}>",
+        feedback_id=f"{row.reason.replace(':', '-')}:{name}:{urlsplit(settings.base_url).hostname}",
+    )

@@ -1,0 +1,119 @@
+"""One turn of sending: claim, make, mark as sending, hand over, write down the answer."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import structlog
+
+from newsletter import clock
+from newsletter.database.engine import db, transaction
+from newsletter.delivery import actions, transports
+from newsletter.delivery.composing import Sealed, compose
+from newsletter.delivery.letters import Withdrawn
+from newsletter.delivery.models import Delivery, Relay
+from newsletter.delivery.rules import Reply, State, stops_relay
+from newsletter.delivery.transports import Transport
+from newsletter.errors import RelayError, SuppleError
+from newsletter.settings import current
+
+log = structlog.get_logger()
+
+BATCH = 100
+# Marked as sending in one commit: after a crash at most this many per connection are uncertain (semantics 2.3).
+WINDOW = 10
+
+
+def worker_name() -> str:
+    """This process, as its claims and heartbeats name it."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def recover() -> int:
+    """Pick up what dead workers left behind."""
+    with transaction() as session:
+        return actions.recover(session, clock.now())
+
+
+def send_due() -> int:
+    """Send one batch of what is due; returns how many emails were handled, 0 when nothing is due or the relay rests."""
+    transport = transports.choose(current())
+    if _is_resting(transport.name):
+        return 0
+    worker = worker_name()
+    with transaction() as session:
+        claimed = actions.claim_due(session, worker, clock.now(), BATCH)
+    if not claimed:
+        return 0
+    ready = [sealed for delivery_id in claimed if (sealed := _make(delivery_id))]
+    _send(transport, worker, ready)
+    return len(claimed)
+
+
+def _is_resting(relay: str) -> bool:
+    row = db.session.get(Relay, relay, populate_existing=True)
+    retry_at = row.retry_at if row else None
+    db.session.rollback()
+    return retry_at is not None and retry_at > clock.now()
+
+
+def _make(delivery_id: int) -> Sealed | None:
+    """The email's bytes, or None when it is not to be sent (now); what that means is written down."""
+    session, now = db.session(), clock.now()
+    made: Sealed | Withdrawn | SuppleError
+    try:
+        made = compose(session, session.get_one(Delivery, delivery_id, populate_existing=True), now)
+    except SuppleError as problem:
+        made = problem
+    except Exception as problem:  # one reader's broken email must not stop everybody else's
+        log.exception("an email could not be made", delivery=delivery_id)
+        made = SuppleError(f"The email could not be made: {type(problem).__name__}.")
+    finally:
+        session.rollback()
+    if isinstance(made, Sealed):
+        return made
+    with transaction() as writing:
+        if isinstance(made, Withdrawn):
+            actions.cancel(writing, delivery_id, made.why, now)
+        else:
+            actions.fail_template(writing, delivery_id, str(made), now)
+    return None
+
+
+def _send(transport: Transport, worker: str, ready: Sequence[Sealed]) -> None:
+    if not ready:
+        return
+    waiting = iter(ready)
+    try:
+        with transport:
+            while window := list(islice(waiting, WINDOW)):
+                _send_window(transport, worker, window)
+    except RelayError as problem:
+        log.warning("relay stopped", relay=transport.name, problem=problem.happened)
+        with transaction() as session:
+            actions.relay_stopped(session, transport.name, str(problem), clock.now())
+            actions.give_back(session, [sealed.delivery_id for sealed in ready], worker, clock.now())
+
+
+def _send_window(transport: Transport, worker: str, window: list[Sealed]) -> None:
+    with transaction() as session:
+        mine = actions.begin_sending(session, [sealed.delivery_id for sealed in window], worker, clock.now())
+    # No transaction from here: the network may take a minute, and a writer held that long would stop everybody.
+    for sealed, reply in _hand_over(transport, [sealed for sealed in window if sealed.delivery_id in mine]):
+        with transaction() as session:
+            state = actions.record(
+                session, sealed.delivery_id, reply, relay=transport.name, subject=sealed.subject, now=clock.now()
+            )
+            if state is State.ACCEPTED:
+                actions.relay_works(session, transport.name)
+        log.info("email handed over", delivery=sealed.delivery_id, outcome=state, code=reply.code)
+        if stops_relay(reply):
+            raise RelayError(f"The mail server {transport.name} refuses us: {reply.code} {reply.text}")
+
+
+def _hand_over(transport: Transport, window: list[Sealed]) -> Iterator[tuple[Sealed, Reply]]:
+    for sealed in window:
+        yield sealed, transport.send(sealed.sender, sealed.recipient, sealed.message_id, sealed.content)
