@@ -231,10 +231,11 @@ def _inliner(css: str) -> css_inline.CSSInliner:
 
 
 def _complete(context: Mapping[str, object]) -> dict[str, object]:
-    """The context with every link name known (None where it does not apply) and the custom fields at hand."""
+    """The context with every link's name and `magnet` known (None where they do not apply), and the custom fields."""
     full = dict(context)
     links = full.get("links")
     full["links"] = dict.fromkeys(LINK_NAMES) | (dict(links) if isinstance(links, Mapping) else {})
+    full.setdefault("magnet", None)
     if "fields" not in full:
         subscriber = full.get("subscriber")
         mapped = subscriber.get("fields") if isinstance(subscriber, Mapping) else getattr(subscriber, "fields", None)
