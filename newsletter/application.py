@@ -9,6 +9,8 @@ from flask import Flask
 
 from newsletter import settings as settings_module
 from newsletter.accounts import admin as accounts_admin
+from newsletter.accounts import pages as accounts_pages
+from newsletter.accounts import presentation
 from newsletter.accounts.gate import login
 from newsletter.audience import admin as audience_admin
 from newsletter.broadcasts import admin as broadcasts_admin
@@ -34,6 +36,7 @@ DOORS = (
     signup_pages.bp,
     magnets_pages.bp,
     mailbox_pages.bp,
+    accounts_pages.bp,
     accounts_admin.bp,
     dashboard_admin.bp,
     audience_admin.bp,
@@ -57,6 +60,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     limits.init(app, settings)
     problems.init(app)
     login.init_app(app)
+    presentation.init(app)
     for door in DOORS:
         app.register_blueprint(door)
     return app

@@ -51,7 +51,14 @@ def admin_blueprint(name: str, import_name: str, url_prefix: str) -> Blueprint:
     """A blueprint of the back office: nobody reaches its routes without signing in."""
     blueprint = Blueprint(name, import_name, url_prefix=url_prefix)
     blueprint.before_request(require_operator)
+    blueprint.after_request(keep_private)
     return blueprint
+
+
+def keep_private(response: Response) -> Response:
+    """Let no copy stay behind: after signing out, the Back button must not show a list of people."""
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
 
 
 def require_operator() -> Response | None:
@@ -59,5 +66,5 @@ def require_operator() -> Response | None:
     if current_user.is_authenticated:
         return None
     if request.method in {"GET", "HEAD"}:
-        return redirect(url_for("accounts.sign_in", next=request.path))
+        return redirect(url_for("accounts.sign_in", next=request.full_path.rstrip("?")))
     raise Refused("You are not signed in.", means="Nothing was changed.", remedy="Sign in and try again.")

@@ -30,7 +30,7 @@ class Listing(Generic[Row]):
         return max(1, -(-self.total // self.size))
 
 
-def list_page(session: Session, statement: Select[Any], *, scalars: bool = True) -> Listing[Any]:
+def list_page(session: Session, statement: Select[*tuple[Any, ...]], *, scalars: bool = True) -> Listing[Any]:
     """The page of `statement` that the request's `page` asks for."""
     total = session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
     asked = request.args.get("page", 1, type=int)

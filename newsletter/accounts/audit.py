@@ -1,0 +1,19 @@
+"""The audit log in the words a person reads; an action that is not listed here is shown as it was recorded."""
+
+from __future__ import annotations
+
+AUDIT_WORDS = {
+    "operator.created": "Made an operator",
+    "operator.renamed": "Changed their name",
+    "password.changed": "Changed their password",
+    "settings.changed": "Changed the settings",
+    "logo.changed": "Changed the logo",
+    "logo.removed": "Removed the logo",
+    "subscriber.unsubscribed": "Unsubscribed a person",
+    "subscriber.erased": "Erased a person",
+    "subscriber.exported": "Downloaded what is held about a person",
+    "subscriber.tagged": "Added a tag",
+    "subscriber.untagged": "Removed a tag",
+    "subscriber.renamed": "Corrected a person's name",
+    "subscribers.exported": "Downloaded the list of subscribers",
+}

@@ -1,0 +1,70 @@
+"""Reading operators and the studio."""
+
+from __future__ import annotations
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from newsletter import addresses, clock, tokens
+from newsletter.accounts.models import AuditEntry, Operator, Studio
+from newsletter.errors import InputError
+from newsletter.settings import current
+from newsletter.tokens import Purpose
+
+STUDIO_ID = 1
+
+
+def studio(session: Session) -> Studio:
+    """The studio; before anything was saved, one with every default, which belongs to no session."""
+    return session.get(Studio, STUDIO_ID) or default_studio()
+
+
+def default_studio() -> Studio:
+    """A studio as it is before anybody changed it."""
+    return Studio(
+        id=STUDIO_ID,
+        name="Your Studio",
+        sender_name="",
+        postal_address="",
+        signature="",
+        accent="#A84A27",
+        logo_hash=None,
+        video_url="",
+        timezone="UTC",
+        download_days=365,
+        purge_days=30,
+        reminder=True,
+        setup_at=None,
+    )
+
+
+def is_set_up(session: Session) -> bool:
+    """Whether the first operator was made already, from the link or on the command line."""
+    return studio(session).setup_at is not None or (session.scalar(select(func.count(Operator.id))) or 0) > 0
+
+
+def setup_url(session: Session) -> str | None:
+    """The link that makes the first operator, good for a week; None once there is one."""
+    if is_set_up(session):
+        return None
+    settings = current()
+    return f"{settings.base_url}/admin/setup/{tokens.sign(settings.secret_key, Purpose.SETUP, at=clock.now())}"
+
+
+def operator_by_email(session: Session, typed: str) -> Operator | None:
+    """The operator with that address, however it was typed."""
+    try:
+        key = addresses.parse(typed).key
+    except InputError:
+        return None
+    return session.scalar(select(Operator).where(Operator.email == key))
+
+
+def audit_log() -> Select[AuditEntry, str]:
+    """What operators did, newest first, each with the operator's name or address."""
+    who = func.coalesce(func.nullif(Operator.name, ""), Operator.email)
+    return (
+        select(AuditEntry, who)
+        .outerjoin(Operator, Operator.id == AuditEntry.operator_id)
+        .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
+    )
