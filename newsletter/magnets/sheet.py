@@ -16,7 +16,17 @@ STARTER = Path(__file__).resolve().parent.parent / "starter" / "stretch-series.y
 FEWEST_STEPS, MOST_STEPS = 2, 4
 MOST_ITEMS = 8
 # Longer than any of these is a page of its own, whatever the type size; the press then says so for the sheet as a whole.
-LONGEST = {"title": 120, "intro": 600, "when": 300, "name": 60, "dose": 80, "caution": 200, "step": 240}
+LONGEST = {
+    "title": 120,
+    "intro": 600,
+    "when": 400,
+    "note": 400,
+    "name": 60,
+    "aim": 40,
+    "dose": 60,
+    "caution": 200,
+    "step": 240,
+}
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,7 @@ class Item:
     name: str
     steps: tuple[str, ...]
     dose: str
+    aim: str = ""
     caution: str = ""
 
     @property
@@ -37,12 +48,13 @@ class Item:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A one-page gift: what it is for, when to do it, and its moves in order."""
+    """A one-page gift: what it is for, when to do it, its moves in order, and a note for safety."""
 
     title: str
     intro: str
     when: str
     items: tuple[Item, ...]
+    note: str = ""
     language: str = "en"
 
     def as_dict(self) -> dict[str, Any]:
@@ -66,6 +78,7 @@ def parse(raw: Mapping[str, Any]) -> Sheet:
         intro=_text(raw, "intro", "The sheet"),
         when=_text(raw, "when", "The sheet"),
         items=tuple(_item(item, number) for number, item in enumerate(items, 1)),
+        note=_text(raw, "note", "The sheet", needed=False),
         language=str(raw.get("language") or "en"),
     )
 
@@ -92,6 +105,7 @@ def _item(raw: object, number: int) -> Item:
         name=_text(raw, "name", where),
         steps=steps,
         dose=_text(raw, "dose", where),
+        aim=_text(raw, "aim", where, needed=False),
         caution=_text(raw, "caution", where, needed=False),
     )
 

@@ -1,0 +1,242 @@
+"""The press: a sheet becomes a PDF of exactly one page, as large as it fits."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pypdfium2
+import resvg_py
+import segno
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+from weasyprint import CSS, HTML, __version__
+from weasyprint.document import Document
+from weasyprint.text.fonts import FontConfiguration
+from weasyprint.urls import URLFetcher, URLFetcherResponse
+
+from newsletter.errors import MagnetError
+from newsletter.figures import drawing
+from newsletter.magnets.rules import Paper
+from newsletter.magnets.sheet import Sheet
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FONTS = ROOT / "static" / "vendor" / "fonts"
+STYLE = ROOT / "static" / "css" / "press.css"
+SIZES = {Paper.A4: "A4", Paper.LETTER: "letter"}
+
+# Nothing on paper is smaller than 9 pt: below that people with tired eyes put the page away.
+SMALLEST = 9.0
+TYPE_SIZES = (SMALLEST, 11.5)  # pt, of running text
+COMFORTABLE = 10.0  # pt, at which a sheet on the floor beside the mat still reads well
+GAPS = (1.6, 9.0)  # mm, between the rows
+ARTS = (98.0, 90.0, 80.0, 68.0, 56.0)  # mm, the width of a picture, in the order they are tried
+ROUNDS = 5  # of bisection: to a twelfth of a point, a quarter of a millimetre
+LARGEST_FILE = 300 * 1024
+PREVIEW_WIDTH = 900  # pixels
+
+
+@dataclass(frozen=True)
+class Imprint:
+    """What the footer says of the studio; `url` and `video` are whole addresses."""
+
+    name: str
+    url: str
+    video: str
+    postal_address: str = ""
+    signature: str = ""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How large things are: `type` in points, `gap` and `art` in millimetres."""
+
+    type: float
+    gap: float
+    art: float
+
+    def css(self, paper: Paper) -> str:
+        """The fit as the style sheet wants it."""
+        small = max(SMALLEST, self.type * 0.88)
+        return (
+            f"@page {{ size: {SIZES[paper]} }} :root {{ --type: {self.type:.2f}pt; --small: {small:.2f}pt; "
+            f"--gap: {self.gap:.2f}mm; --art: {self.art:.1f}mm }}"
+        )
+
+
+@dataclass(frozen=True)
+class Made:
+    """A finished page: the PDF, a PNG of it, and how large its text came out."""
+
+    pdf: bytes
+    preview: bytes
+    fit: Fit
+
+
+class OurFiles(URLFetcher):  # type: ignore[misc]
+    """Fetches our drawings, the QR code and our fonts, and nothing else: a sheet cannot make the press call anyone."""
+
+    def __init__(self, imprint: Imprint) -> None:
+        super().__init__(allowed_protocols=())
+        self.imprint = imprint
+
+    def fetch(self, url: str, headers: object = None) -> URLFetcherResponse:  # noqa: ARG002
+        """The content of `figure:key`, `code:video` or `font:path`; raises ValueError for any other address."""
+        scheme, _, name = url.partition(":")
+        if scheme == "figure":
+            return URLFetcherResponse(url, cropped(drawing.svg(name)), {"Content-Type": "image/svg+xml"})
+        if url == "code:video":
+            return URLFetcherResponse(url, qr(self.imprint.video), {"Content-Type": "image/svg+xml"})
+        if scheme == "font" and name in _fonts():
+            return URLFetcherResponse(url, _fonts()[name], {"Content-Type": "font/woff2"})
+        raise ValueError("the press fetches nothing from outside")
+
+
+@lru_cache(maxsize=1)
+def _fonts() -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in FONTS.glob("*/*.woff2")}
+
+
+def font_faces() -> str:
+    """The vendored fonts as CSS; an extended alphabet is a family of its own, which the style sheet names second."""
+    faces = []
+    for name in sorted(_fonts()):
+        family, _, rest = name.removesuffix(".woff2").partition("-")
+        alphabet, weight, _ = rest.rsplit("-", 2)
+        shown = family.title() + (" Ext" if alphabet == "latin-ext" else "")
+        faces.append(f'@font-face {{ font-family: "{shown}"; font-weight: {weight}; src: url("font:{name}") }}')
+    return "\n".join(faces)
+
+
+@lru_cache(maxsize=64)
+def cropped(picture: str) -> str:
+    """An SVG picture without the empty margins around what is drawn: on paper every millimetre counts."""
+    drawn = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=picture))))
+    left, top, right, bottom = drawn.getchannel("A").getbbox() or (0, 0, *drawn.size)
+    box = f'viewBox="{left - 2} {top - 2} {right - left + 4} {bottom - top + 4}"'
+    return re.sub(r'viewBox="[^"]*" width="[^"]*" height="[^"]*"', box, picture, count=1)
+
+
+def qr(address: str) -> str:
+    """A QR code of `address` as SVG, dark on nothing, with the correction that survives a fold (level M)."""
+    out = io.BytesIO()
+    segno.make(address, error="m", micro=False).save(
+        out, kind="svg", border=0, xmldecl=False, dark="#2b2622", light=None
+    )
+    return out.getvalue().decode()
+
+
+def short(address: str) -> str:
+    """An address as it is printed: without the scheme that nobody types."""
+    parts = urlsplit(address)
+    return f"{parts.netloc}{parts.path}".rstrip("/")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    loader = FileSystemLoader(ROOT / "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["short"] = short
+    return environment
+
+
+def html(sheet: Sheet, imprint: Imprint) -> str:
+    """The sheet as a document with pictures by name."""
+    return _environment().get_template("magnets/sheet.html").render(sheet=sheet, studio=imprint)
+
+
+def source_hash(sheet: Sheet, imprint: Imprint) -> str:
+    """What a page is made of, as 64 hexadecimal digits: its words, the style, and all the code that draws it."""
+    parts = [html(sheet, imprint), imprint.video, _machinery()]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _machinery() -> str:
+    # The drawings' code stands for the drawings: making them all takes seconds, and this is asked every minute.
+    files = [STYLE, Path(__file__), *sorted((ROOT / "newsletter" / "figures").rglob("*.py"))]
+    return "\0".join([__version__, *(file.read_text(encoding="utf-8") for file in files)])
+
+
+def largest(low: float, high: float, fits: Callable[[float], bool], rounds: int = ROUNDS) -> float | None:
+    """The largest value between `low` and `high` that fits, by bisection; None when not even `low` does."""
+    if fits(high):
+        return high
+    if not fits(low):
+        return None
+    for _ in range(rounds):
+        middle = (low + high) / 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+class Press:
+    """One sheet on one paper: lays it out as often as it takes to find the largest fit."""
+
+    def __init__(self, sheet: Sheet, imprint: Imprint, paper: Paper) -> None:
+        self.paper = paper
+        self.files = OurFiles(imprint)
+        self.fonts = FontConfiguration()
+        self.document = HTML(string=html(sheet, imprint), base_url="", url_fetcher=self.files)
+        self.style = CSS(string=font_faces() + STYLE.read_text(), font_config=self.fonts, url_fetcher=self.files)
+
+    def lay_out(self, fit: Fit) -> Document:
+        """The pages at this fit."""
+        sizes = CSS(string=fit.css(self.paper), font_config=self.fonts, url_fetcher=self.files)
+        return self.document.render(
+            font_config=self.fonts, stylesheets=[self.style, sizes], pdf_variant="pdf/ua-1", optimize_images=False
+        )
+
+    def fits(self, fit: Fit) -> bool:
+        """Whether everything stands on one page."""
+        return len(self.lay_out(fit).pages) == 1
+
+    def best(self) -> Fit:
+        """The largest pictures that leave the type comfortable, else the largest type; what is left over becomes air.
+
+        Raises MagnetError when nothing fits at 9 pt.
+        """
+        found: list[Fit] = []
+        for art in ARTS:
+            size = largest(*TYPE_SIZES, lambda size, art=art: self.fits(Fit(size, GAPS[0], art)))
+            if size is not None:
+                found.append(Fit(size, GAPS[0], art))
+            if size is not None and size >= COMFORTABLE:
+                break
+        if not found:
+            raise MagnetError(
+                "The sheet does not fit on one page.",
+                means=f"Even at {SMALLEST:g} pt, the smallest size that reads well, it runs onto a second page.",
+                remedy="Shorten the instructions, or leave out a move. Readers keep getting the last good version.",
+            )
+        best = max(found, key=lambda fit: fit.type)
+        gap = largest(*GAPS, lambda gap: self.fits(replace(best, gap=gap)))
+        return replace(best, gap=gap or GAPS[0])
+
+
+def press(sheet: Sheet, imprint: Imprint, paper: Paper) -> Made:
+    """Make the page; raises MagnetError when it cannot be one legible page under 300 KB, OSError when the disk is full."""
+    machine = Press(sheet, imprint, paper)
+    fit = machine.best()
+    pdf: bytes = machine.lay_out(fit).write_pdf(pdf_variant="pdf/ua-1")
+    if len(pdf) > LARGEST_FILE:
+        raise MagnetError("The PDF is too heavy.", means=f"It has {len(pdf) // 1024} KB.", remedy="Leave out a move.")
+    return Made(pdf, preview(pdf), fit)
+
+
+def preview(pdf: bytes) -> bytes:
+    """The first page as PNG."""
+    with pypdfium2.PdfDocument(pdf) as document:
+        page = document[0]
+        image = page.render(scale=PREVIEW_WIDTH / page.get_width()).to_pil()
+    out = io.BytesIO()
+    image.convert("P", palette=1, colors=128).save(out, "PNG", optimize=True)
+    return out.getvalue()
