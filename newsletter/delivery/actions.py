@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, String, cast, literal, or_, select, update
+from sqlalchemy import Select, String, cast, delete, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from newsletter import tokens
@@ -14,7 +14,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
 from newsletter.database.engine import after_commit
 from newsletter.delivery import rules
-from newsletter.delivery.models import Attempt, Delivery, Relay
+from newsletter.delivery.models import Attempt, Delivery, Relay, Trial
 from newsletter.delivery.rules import ARROWS, ENDED, Lane, Reply, State
 from newsletter.errors import InputError
 from newsletter.settings import current
@@ -241,3 +241,37 @@ def absorb(session: Session, keep_id: int, drop_id: int) -> None:
     session.execute(
         update(Delivery).where(theirs, Delivery.reason.not_in(same.scalar_subquery())).values(subscriber_id=keep_id)
     )
+
+
+def plan_trial(session: Session, *, recipient: str, message_id: str, content: bytes, now: datetime) -> None:
+    """Let the worker send a test email, beside the ledger; earlier ones to this operator make room."""
+    session.execute(delete(Trial).where(Trial.recipient == recipient, Trial.due_at.is_(None)))
+    session.add(Trial(recipient=recipient, message_id=message_id, content=content, asked_at=now, due_at=now))
+    after_commit(session, wake)
+
+
+def claim_trials(session: Session, now: datetime) -> list[int]:
+    """Take the test emails that are due; one that its worker does not finish is due again after the lease."""
+    return claim(
+        session,
+        Trial,
+        Trial.id,
+        where=[Trial.due_at <= now],
+        order_by=[Trial.id],
+        limit=rules.TRIALS_AT_ONCE,
+        values={"due_at": now + rules.LEASE},
+    )
+
+
+def record_trial(session: Session, trial_id: int, reply: Reply, now: datetime) -> None:
+    """Write down what became of a test email: forgotten when accepted, else tried again for some minutes."""
+    row = session.get(Trial, trial_id, populate_existing=True)
+    if row is None:
+        return
+    if rules.outcome(reply) is State.ACCEPTED:
+        session.delete(row)
+        return
+    row.tries += 1
+    row.problem = f"{reply.code or ''} {reply.text}".strip()[:1000]
+    again = rules.outcome(reply) is not State.REJECTED and row.tries < rules.TRIAL_TRIES
+    row.due_at = now + RELAY_PAUSE if again else None

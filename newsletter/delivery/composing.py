@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session
 from newsletter import addresses, tokens
 from newsletter.audience import queries as audience
 from newsletter.audience import rules as audience_rules
+from newsletter.audience.actions import ERASED
 from newsletter.audience.models import Subscriber
 from newsletter.delivery.letters import Letter, Withdrawn, writer_of
 from newsletter.delivery.models import Delivery
 from newsletter.messages import mime
+from newsletter.messages.compiling import Rendered
 from newsletter.settings import Settings, current
 from newsletter.tokens import Purpose
 
@@ -41,29 +43,63 @@ def compose(session: Session, row: Delivery, now: datetime) -> Sealed | Withdraw
     if person.status in audience_rules.CLOSED:
         return Withdrawn(audience_rules.STATUS_WORDS[audience_rules.Status(person.status)])
     suppressed = audience.suppressed_because(session, tokens.fingerprint(settings.secret_key, person.email_key))
-    if suppressed:
+    if suppressed and suppressed != ERASED:  # a living row of an erased address can only be their own fresh sign-up
         return Withdrawn(f"on the suppression list: {suppressed}")
     letter = writer_of(row.reason)(session, row)
     if isinstance(letter, Withdrawn):
         return letter
-    links = reader_links(settings, person, letter.scope, row.planned_at)
-    context = reader(person, audience.tag_names(session, person.id)) | letter.context
+    rendered, links = render(letter, person, audience.tag_names(session, person.id), row.planned_at)
+    name = f"{person.first_name} {person.last_name}".strip()
+    return seal(
+        letter,
+        rendered,
+        delivery_id=row.id,
+        reason=row.reason,
+        message_id=row.message_id,
+        recipient=(name, person.email),
+        leave=links["unsubscribe"],
+        now=now,
+    )
+
+
+def render(letter: Letter, person: Subscriber, tags: list[str], at: datetime) -> tuple[Rendered, dict[str, str]]:
+    """Fill in one reader's words and links (made at `at`); sending, test emails and previews all pass here.
+
+    Raises RenderError when the template fails for this reader.
+    """
+    links = reader_links(current(), person, letter.scope, at)
+    context = reader(person, tags) | letter.context
     given = letter.context.get("links")
     context["links"] = links | (given if isinstance(given, dict) else {})
-    rendered = letter.compiled.render(context)
+    return letter.compiled.render(context), links
+
+
+def seal(
+    letter: Letter,
+    rendered: Rendered,
+    *,
+    delivery_id: int,
+    reason: str,
+    message_id: str,
+    recipient: mime.Mailbox,
+    leave: str,
+    now: datetime,
+) -> Sealed:
+    """Put a rendered email into its envelope; `leave` is the reader's link for one-click unsubscribing."""
+    settings = current()
     sender = (_sender_name(letter), addresses.on_the_wire(settings.mail_from))
-    recipient = addresses.on_the_wire(person.email)
+    address = addresses.on_the_wire(recipient[1])
     envelope = mime.Envelope(
-        message_id=row.message_id,
+        message_id=message_id,
         date=now,
         sender=sender,
-        recipient=(f"{person.first_name} {person.last_name}".strip(), recipient),
+        recipient=(recipient[0], address),
         attachments=letter.attachments,
     )
     if letter.marketing:
-        envelope = _as_list_mail(envelope, settings, letter, links["unsubscribe"], row)
+        envelope = _as_list_mail(envelope, settings, letter, leave, reason)
     content = mime.build(rendered, envelope)
-    return Sealed(row.id, sender[1], recipient, row.message_id, rendered.subject, content)
+    return Sealed(delivery_id, sender[1], address, message_id, rendered.subject, content)
 
 
 def reader(person: Subscriber, tags: list[str]) -> dict[str, object]:
@@ -98,7 +134,7 @@ def _sender_name(letter: Letter) -> str:
 
 
 def _as_list_mail(
-    envelope: mime.Envelope, settings: Settings, letter: Letter, leave: str, row: Delivery
+    envelope: mime.Envelope, settings: Settings, letter: Letter, leave: str, reason: str
 ) -> mime.Envelope:
     domain = addresses.on_the_wire(settings.mail_from).rpartition("@")[2]
     name = letter.list_name or "newsletter"
@@ -107,5 +143,5 @@ def _as_list_mail(
         list_unsubscribe_url=leave,
         list_unsubscribe_mailto=f"mailto:{settings.mail_from}?subject=unsubscribe",
         list_id=f"<{name}.{domain}>",
-        feedback_id=f"{row.reason.replace(':', '-')}:{name}:{urlsplit(settings.base_url).hostname}",
+        feedback_id=f"{reason.replace(':', '-')}:{name}:{urlsplit(settings.base_url).hostname}",
     )

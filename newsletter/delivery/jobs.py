@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import structlog
+from sqlalchemy import select
 
-from newsletter import clock
+from newsletter import addresses, clock
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions, transports
 from newsletter.delivery.composing import Sealed, compose
 from newsletter.delivery.letters import Withdrawn
-from newsletter.delivery.models import Delivery, Relay
+from newsletter.delivery.models import Delivery, Relay, Trial
 from newsletter.delivery.rules import Reply, State, stops_relay
 from newsletter.delivery.transports import Transport
 from newsletter.errors import RelayError, SuppleError
@@ -117,3 +118,26 @@ def _send_window(transport: Transport, worker: str, window: list[Sealed]) -> Non
 def _hand_over(transport: Transport, window: list[Sealed]) -> Iterator[tuple[Sealed, Reply]]:
     for sealed in window:
         yield sealed, transport.send(sealed.sender, sealed.recipient, sealed.message_id, sealed.content)
+
+
+def send_trials() -> int:
+    """Send the test emails that operators asked for; returns how many were handled."""
+    with transaction() as session:
+        claimed = actions.claim_trials(session, clock.now())
+    wanted = select(Trial.id, Trial.recipient, Trial.message_id, Trial.content).where(Trial.id.in_(claimed))
+    trials = db.session.execute(wanted).tuples().all() if claimed else []
+    db.session.rollback()  # no transaction is held while the network answers
+    for trial_id, recipient, message_id, content in trials:
+        reply = _hand_over_trial(recipient, message_id, content)
+        with transaction() as session:
+            actions.record_trial(session, trial_id, reply, clock.now())
+    return len(claimed)
+
+
+def _hand_over_trial(recipient: str, message_id: str, content: bytes) -> Reply:
+    transport, sender = transports.choose(current()), addresses.on_the_wire(current().mail_from)
+    try:
+        with transport:
+            return transport.send(sender, addresses.on_the_wire(recipient), message_id, content)
+    except RelayError as problem:
+        return Reply(421, text=str(problem), about="session")

@@ -78,3 +78,21 @@ class MailboxMessage(Base):
     recipient: Mapped[str] = mapped_column(String(254), index=True)
     subject: Mapped[str] = mapped_column(String(300))
     content: Mapped[bytes]
+
+
+class Trial(Base):
+    """A test email on its way to an operator: beside the ledger, so that tests never count as sent (semantics 2.14).
+
+    Gone once it was accepted; `problem` says in words why it was not.
+    """
+
+    __tablename__ = "trials"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    recipient: Mapped[str] = mapped_column(String(254), index=True)
+    message_id: Mapped[str] = mapped_column(String(120), unique=True)
+    content: Mapped[bytes]
+    asked_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]  # empty: not tried any more
+    tries: Mapped[int] = mapped_column(default=0)
+    problem: Mapped[str] = mapped_column(Text, default="")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber
-from newsletter.delivery.models import Attempt, Delivery, Relay
+from newsletter.delivery.models import Attempt, Delivery, Relay, Trial
 from newsletter.delivery.rules import STATE_WORDS, State
 
 
@@ -47,6 +47,12 @@ def next_due(session: Session) -> datetime | None:
 def relay_problems(session: Session) -> Sequence[Relay]:
     """The mail servers that cannot be used right now, and why."""
     return session.scalars(select(Relay).where(Relay.problem != "")).all()
+
+
+def trial_problem(session: Session, recipient: str) -> str:
+    """Why the last test email to an operator has not gone out; empty when it has."""
+    found = select(Trial.problem).where(Trial.recipient == recipient).order_by(Trial.id.desc()).limit(1)
+    return session.scalar(found) or ""
 
 
 def rows(state: str = "") -> Select[Delivery, str]:

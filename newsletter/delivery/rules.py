@@ -82,6 +82,10 @@ LEASE = timedelta(minutes=5)
 # RFC 5321 section 4.5.4.1 asks for 4 to 5 days; a workout that comes three days late is no use to anybody.
 GIVE_UP_AFTER = timedelta(hours=72)
 
+# An operator waits for a test email in front of the screen: after five minutes of tries the problem is worth more.
+TRIAL_TRIES = 5
+TRIALS_AT_ONCE = 10
+
 AGAIN_GAP = timedelta(minutes=10)
 AGAIN_DAILY = 3
 
