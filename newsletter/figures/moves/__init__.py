@@ -1,0 +1,1 @@
+"""The exercises, by what they are good for."""
