@@ -37,7 +37,7 @@ def tags(session: Session) -> Sequence[tuple[Tag, int]]:
         .group_by(Tag.id)
         .order_by(Tag.name)
     )
-    return session.execute(counted).tuples().all()
+    return [(tag, count) for tag, count in session.execute(counted)]
 
 
 def tag_names(session: Session, subscriber_id: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Select, String, cast, delete, literal, or_, select, update
 from sqlalchemy.orm import Session
@@ -63,9 +64,18 @@ def plan_many(
     return planned
 
 
-def _move(session: Session, delivery_id: int, to: State, now: datetime, *, why: str = "", **values: object) -> bool:
-    """Follow one arrow, unless the row has moved on meanwhile; whoever changes no row was too late."""
-    sources = [state for state in State if to in ARROWS[state]]
+def _move(
+    session: Session,
+    delivery_id: int,
+    to: State,
+    now: datetime,
+    *,
+    why: str = "",
+    source: State | None = None,
+    **values: Any,
+) -> bool:
+    """Follow one arrow (only from `source` where given); False when the row has moved on meanwhile."""
+    sources = [state for state in State if to in ARROWS[state] and source in {None, state}]
     if to in ENDED:
         values["ended_at"] = now
     moved = session.connection().execute(
@@ -115,7 +125,7 @@ def record(session: Session, delivery_id: int, reply: Reply, *, relay: str, subj
             text=reply.text[:2000],
         )
     )
-    values: dict[str, object] = {"subject": subject, "attempts": row.attempts + 1, "claimed_by": None}
+    values: dict[str, Any] = {"subject": subject, "attempts": row.attempts + 1, "claimed_by": None}
     values["first_tried_at"] = row.first_tried_at or now
     if state is State.ACCEPTED:
         values["accepted_at"] = now
@@ -138,7 +148,7 @@ def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -
     """The email could not be made for this reader: it waits, listed with the reason, until the template is mended."""
     row = session.get_one(Delivery, delivery_id, populate_existing=True)
     wait = rules.try_again_after(row.attempts + 1, Reply(0), random.random())
-    values = {"attempts": row.attempts + 1, "first_tried_at": row.first_tried_at or now, "due_at": now + wait}
+    values: dict[str, Any] = {"attempts": row.attempts + 1, "first_tried_at": row.first_tried_at or now, "due_at": now + wait}
     _move(session, delivery_id, State.DEFERRED, now, why=why, claimed_by=None, **values)
 
 
@@ -156,9 +166,9 @@ def recover(session: Session, now: datetime) -> int:
         Delivery.state.in_([State.CLAIMED, State.SENDING]), Delivery.lease_until < now
     )
     handled = 0
-    for delivery_id, state, lane in session.execute(over).tuples().all():
+    for delivery_id, state, lane in session.execute(over).all():
         if state == State.CLAIMED:
-            handled += _move(session, delivery_id, State.PLANNED, now, claimed_by=None)
+            handled += _move(session, delivery_id, State.PLANNED, now, source=State.CLAIMED, claimed_by=None)
         elif _move(session, delivery_id, State.UNKNOWN, now, why="A worker stopped while sending.", claimed_by=None):
             handled += 1
             _repeat_if_urgent(session, delivery_id, lane, now)
@@ -199,14 +209,17 @@ def send_now(session: Session, delivery_id: int, now: datetime) -> bool:
 
 def send_again(session: Session, delivery_id: int, now: datetime) -> None:
     """The operator decides that an uncertain email is to be sent again; raises InputError when it is not uncertain."""
-    if not _move(session, delivery_id, State.PLANNED, now, why="Sent again by an operator.", due_at=now):
+    # Only from unknown: pressed on an old page while a worker is sending, it would send the email twice.
+    why, source = "Sent again by an operator.", State.UNKNOWN
+    if not _move(session, delivery_id, State.PLANNED, now, why=why, source=source, due_at=now):
         raise InputError("This email is not uncertain any more.", remedy="Look at its newest state.")
     after_commit(session, wake)
 
 
 def count_as_sent(session: Session, delivery_id: int, now: datetime) -> None:
     """The operator decides that an uncertain email arrived; raises InputError when it is not uncertain."""
-    if not _move(session, delivery_id, State.ACCEPTED, now, why="Counted as sent by an operator.", accepted_at=now):
+    why, source = "Counted as sent by an operator.", State.UNKNOWN
+    if not _move(session, delivery_id, State.ACCEPTED, now, why=why, source=source, accepted_at=now):
         raise InputError("This email is not uncertain any more.", remedy="Look at its newest state.")
 
 

@@ -20,7 +20,7 @@ from newsletter.web.paging import list_page
 bp = admin_blueprint("ledger", __name__, "/admin/ledger")
 
 WAITING = frozenset({State.PLANNED, State.DEFERRED})
-FILTERS = ("state", "lane", "kind", "q")
+FILTERS = ("state", "lane", "kind", "q", "reason")
 
 
 def reason_words(session: Session, reasons: Iterable[str]) -> dict[str, str]:
@@ -38,7 +38,9 @@ def emails() -> str:
     """Every email, filtered and searched."""
     session = db.session()
     asked = {name: request.args.get(name, "").strip() for name in FILTERS}
-    found = ledger.listed(state=asked["state"], lane=asked["lane"], kind=asked["kind"], search=asked["q"])
+    found = ledger.listed(
+        state=asked["state"], lane=asked["lane"], kind=asked["kind"], search=asked["q"], reason=asked["reason"]
+    )
     listing = list_page(session, found, scalars=False)
     return render_template(
         "delivery/emails.html",

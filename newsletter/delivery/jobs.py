@@ -125,7 +125,7 @@ def send_trials() -> int:
     with transaction() as session:
         claimed = actions.claim_trials(session, clock.now())
     wanted = select(Trial.id, Trial.recipient, Trial.message_id, Trial.content).where(Trial.id.in_(claimed))
-    trials = db.session.execute(wanted).tuples().all() if claimed else []
+    trials = db.session.execute(wanted).all() if claimed else []
     db.session.rollback()  # no transaction is held while the network answers
     for trial_id, recipient, message_id, content in trials:
         reply = _hand_over_trial(recipient, message_id, content)

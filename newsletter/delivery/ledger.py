@@ -71,7 +71,7 @@ def listed(*, state: str, lane: str, kind: str, search: str, reason: str = "") -
 def find(session: Session, delivery_id: int) -> tuple[Delivery, Subscriber]:
     """One email and its reader; raises NotFound."""
     wanted = select(Delivery, Subscriber).join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-    row = session.execute(wanted.where(Delivery.id == delivery_id)).tuples().one_or_none()
+    row = session.execute(wanted.where(Delivery.id == delivery_id)).one_or_none()
     if row is None:
         raise NotFound("There is no such email in the outbox.", remedy="Look for it in the list.")
     return row

@@ -35,7 +35,7 @@ def counts(session: Session, reason: str = "") -> dict[str, int]:
     found = select(Delivery.state, func.count()).group_by(Delivery.state)
     if reason:
         found = found.where(Delivery.reason == reason)
-    return dict(session.execute(found).tuples().all())
+    return dict(session.execute(found).all())
 
 
 def next_due(session: Session) -> datetime | None:
