@@ -148,7 +148,8 @@ def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -
     """The email could not be made for this reader: it waits, listed with the reason, until the template is mended."""
     row = session.get_one(Delivery, delivery_id, populate_existing=True)
     wait = rules.try_again_after(row.attempts + 1, Reply(0), random.random())
-    values: dict[str, Any] = {"attempts": row.attempts + 1, "first_tried_at": row.first_tried_at or now, "due_at": now + wait}
+    values: dict[str, Any] = {"attempts": row.attempts + 1, "due_at": now + wait}
+    values["first_tried_at"] = row.first_tried_at or now
     _move(session, delivery_id, State.DEFERRED, now, why=why, claimed_by=None, **values)
 
 
