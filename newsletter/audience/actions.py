@@ -14,6 +14,7 @@ from newsletter.audience import queries, rules
 from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, SubscriberTag, Suppression, Tag
 from newsletter.audience.rules import Status
 
+ERASED = "erased"  # the suppression that only keeps imports out: a fresh sign-up by the person themselves lifts it
 Forget = Callable[[Session, int], None]
 
 
@@ -111,13 +112,25 @@ def suppress(session: Session, fingerprint: str, reason: str, now: datetime) -> 
         session.add(Suppression(fingerprint=fingerprint, reason=reason, created_at=now))
 
 
-def erase(session: Session, subscriber_id: int, *, forget: Iterable[Forget], secret: str, now: datetime) -> None:
-    """Remove a person: address and personal fields everywhere; a keyed hash stays so no import brings them back.
+def lift_erasure(session: Session, fingerprint: str) -> None:
+    """An erased person signed up afresh and confirmed it: imports may know them again."""
+    erased = Suppression.fingerprint == fingerprint, Suppression.reason == ERASED
+    session.execute(delete(Suppression).where(*erased))
 
-    `forget` are the other rooms' own erasers. The row itself stays as an empty shell, so that figures stay right.
+
+def erase(session: Session, subscriber_id: int, *, forget: Iterable[Forget], secret: str, now: datetime) -> None:
+    """Erase a person who asked for it; a keyed hash of the address stays, so that no import brings them back."""
+    person = session.get_one(Subscriber, subscriber_id)
+    suppress(session, tokens.fingerprint(secret, person.email_key), ERASED, now)
+    purge(session, subscriber_id, forget=forget, now=now)
+
+
+def purge(session: Session, subscriber_id: int, *, forget: Iterable[Forget], now: datetime) -> None:
+    """Remove a person's address and personal fields everywhere; `forget` are the other rooms' own erasers.
+
+    The row itself stays as an empty shell, so that figures stay right.
     """
     person = session.get_one(Subscriber, subscriber_id)
-    suppress(session, tokens.fingerprint(secret, person.email_key), "erased", now)
     for room in forget:
         room(session, subscriber_id)
     for personal in (Consent, SubscriberTag, SubscriberEvent):
@@ -127,7 +140,7 @@ def erase(session: Session, subscriber_id: int, *, forget: Iterable[Forget], sec
     person.fields = {}
     person.status = Status.ERASED
     person.marketing = False
-    note(session, subscriber_id, "erased", "Erased on request", now)
+    note(session, subscriber_id, "erased", "Erased", now)
 
 
 def merge(

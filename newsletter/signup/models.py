@@ -44,4 +44,5 @@ class SignupAttempt(Base):
     ip_print: Mapped[str] = mapped_column(String(64))
     address_print: Mapped[str] = mapped_column(String(64))
     domain_print: Mapped[str] = mapped_column(String(64))
+    proof_print: Mapped[str | None] = mapped_column(String(64), unique=True)  # a proof of work counts once
     outcome: Mapped[str] = mapped_column(String(20))

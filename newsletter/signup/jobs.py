@@ -1,0 +1,32 @@
+"""One turn of what time does to sign-ups: reminders, notes that confirmations went out, forgetting."""
+
+from __future__ import annotations
+
+from flask import current_app
+
+from newsletter import clock
+from newsletter.accounts import queries as accounts
+from newsletter.database.engine import db, transaction
+from newsletter.signup import actions
+
+
+def remind_due() -> int:
+    """Remind those who have not confirmed after a day, where the studio wants it."""
+    wanted = accounts.studio(db.session()).reminder
+    if not wanted:
+        return 0
+    with transaction() as session:
+        return actions.remind(session, clock.now())
+
+
+def note_confirmations() -> int:
+    """Complete the consent records."""
+    with transaction() as session:
+        return actions.note_confirmations(session, clock.now())
+
+
+def purge_due() -> int:
+    """Forget people who never confirmed."""
+    days = accounts.studio(db.session()).purge_days
+    with transaction() as session:
+        return actions.purge(session, current_app.extensions["forget"], days, clock.now())
