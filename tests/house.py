@@ -1,0 +1,180 @@
+"""The floor plan of docs/architecture.md as a table, and the source of the house taken apart for the tests of its rules."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "newsletter"
+
+# From the ground up. What stands on one line is one floor: those rooms do not see each other. The plan's floors -1 and 0
+# are finer here, because settings are made of addresses and errors, and claims and pages stand on the database.
+FLOORS = (
+    {"errors"},
+    {"addresses", "clock", "tokens", "figures"},
+    {"settings"},
+    {"database"},
+    {"work", "web"},
+    {"accounts"},
+    {"audience"},
+    {"tracking"},
+    {"segments", "messages"},
+    {"delivery"},
+    {"magnets", "sequences", "broadcasts", "bounces"},
+    {"signup"},
+    {"landing"},
+    {"forecast", "dashboard"},
+    {"starter"},  # the shipped content: it fills every room of an empty database through their actions
+)
+# Above all rooms, and one room among themselves: they put the house together.
+FRONT_DOORS = {"application", "worker", "supervisor", "cli"}
+
+RANKS = {"rules": 0, "models": 1, "queries": 2, "actions": 3, "pages": 4, "admin": 4, "api": 4, "jobs": 4}
+FRONTS = {name for name, rank in RANKS.items() if rank == 4}
+
+# Another room is entered by these,
+DOORWAYS = {"actions", "queries", "rules"}
+# and by what it was built to be entered by; `*` opens a room of tools that holds no secrets of its own.
+EXTRA_DOORWAYS = {
+    "database": {"base", "engine", "blobs"},
+    "work": {"claims", "queue", "heartbeats"},
+    "web": {"*"},  # forms, csrf, limits, paging, problem pages: made for every room's pages
+    "accounts": {"gate", "audit", "moments"},  # the back office's gate, its log, and how it tells time
+    "audience": {"history", "importing"},  # the one shape of a line of history; the file import for the command
+    "messages": {"*"},  # a library of pure functions: template + reader -> bytes
+    "figures": {"*"},  # pure drawing
+    "delivery": {"letters"},  # what an upper room answers when the ledger asks for content
+    "magnets": {"sheet"},  # what a sheet is, for the starter's own
+}
+# Pure modules of the ground floor that rules may lean on: a refusal in words and what an address is are decisions.
+PURE = {"errors", "addresses"}
+# What only the front door that puts the house together may touch, and why.
+COMPOSITION = {
+    "newsletter/application.py": {"presentation"},  # the studio's look in every page: a context processor
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """`module` is what was imported from, as dotted names; `names` as they are called here; `deferred` in a function."""
+
+    module: tuple[str, ...]
+    names: tuple[str, ...]
+    line: int
+    deferred: bool
+
+
+@dataclass(frozen=True)
+class Module:
+    """One file of the package."""
+
+    path: Path
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.path.read_text(), str(self.path))
+
+    @property
+    def shown(self) -> str:
+        return str(self.path.relative_to(ROOT))
+
+    @cached_property
+    def dotted(self) -> tuple[str, ...]:
+        parts = self.path.relative_to(PACKAGE).with_suffix("").parts
+        return parts[:-1] if parts[-1] == "__init__" else parts
+
+    @property
+    def room(self) -> str:
+        return self.dotted[0] if self.dotted else ""
+
+    @property
+    def piece(self) -> str:
+        """The file's name inside its room; empty for a room of one file."""
+        return self.dotted[1] if len(self.dotted) > 1 else ""
+
+    @cached_property
+    def imports(self) -> list[Import]:
+        return list(_imports(self.tree, deferred=False))
+
+    @property
+    def inside(self) -> Iterator[Import]:
+        """The imports of the house itself."""
+        for found in self.imports:
+            if found.module[0] == "newsletter" and len(found.module) > 1:
+                yield Import(found.module[1:], found.names, found.line, found.deferred)
+
+
+def _imports(node: ast.AST, *, deferred: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            for alias in child.names:
+                yield Import(tuple(alias.name.split(".")), (alias.asname or alias.name,), child.lineno, deferred)
+        elif isinstance(child, ast.ImportFrom):
+            yield from _import_from(child, deferred)
+        else:
+            within = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            yield from _imports(child, deferred=deferred or within)
+
+
+def _import_from(node: ast.ImportFrom, deferred: bool) -> Iterator[Import]:
+    base = tuple((node.module or "").split("."))
+    plain = []
+    for alias in node.names:
+        # `from newsletter.audience import queries` imports a module, not a name.
+        if base[0] == "newsletter" and is_module((*base[1:], alias.name)):
+            yield Import((*base, alias.name), (alias.asname or alias.name,), node.lineno, deferred)
+        else:
+            plain.append(alias.asname or alias.name)
+    if plain:
+        yield Import(base, tuple(plain), node.lineno, deferred)
+
+
+def is_module(dotted: tuple[str, ...]) -> bool:
+    """Whether that is a file or a folder of the package."""
+    place = PACKAGE.joinpath(*dotted)
+    return place.with_suffix(".py").is_file() or (place / "__init__.py").is_file()
+
+
+@lru_cache(maxsize=1)
+def modules() -> tuple[Module, ...]:
+    """Every file of the package, but for what Alembic wrote and runs."""
+    return tuple(Module(path) for path in sorted(PACKAGE.rglob("*.py")) if "migrations" not in path.parts)
+
+
+def own_code() -> list[Path]:
+    """Every Python file of the repository that a person wrote."""
+    folders = [ROOT / name for name in ("newsletter", "tests", "bench", "scripts")]
+    files = [path for folder in folders if folder.is_dir() for path in folder.rglob("*.py")]
+    return sorted([ROOT / "app.py", *(path for path in files if "versions" not in path.parts)])
+
+
+def floor_of(room: str) -> int:
+    """The floor a room is on, counted from the ground; raises KeyError for a room that the plan does not know."""
+    if room in FRONT_DOORS:
+        return len(FLOORS)
+    for floor, rooms in enumerate(FLOORS):
+        if room in rooms:
+            return floor
+    raise KeyError(room)
+
+
+def annotation_names(tree: ast.Module) -> set[int]:
+    """The ids of all nodes that stand in an annotation, where a name is only a word for a type."""
+    roots: list[ast.AST] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns:
+            roots.append(node.returns)
+        elif isinstance(node, ast.arg | ast.AnnAssign) and node.annotation:
+            roots.append(node.annotation)
+    roots += [alias for alias in tree.body if isinstance(alias, ast.Assign) and _is_alias(alias)]
+    return {id(inner) for root in roots for inner in ast.walk(root)}
+
+
+def _is_alias(node: ast.Assign) -> bool:
+    """`Writer = Callable[[Session, Delivery], Letter]` names a type."""
+    value = node.value
+    return isinstance(value, ast.Subscript) and isinstance(value.value, ast.Name) and value.value.id == "Callable"
