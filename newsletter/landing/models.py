@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database.base import Base
-
-
-class CommentState(StrEnum):
-    """Where a comment stands."""
-
-    HELD = "held"  # waits for the operator
-    APPROVED = "approved"  # to be seen by all
-    REMOVED = "removed"  # not to be seen any more
+from newsletter.landing.rules import CommentState
 
 
 class Page(Base):
@@ -29,9 +21,7 @@ class Page(Base):
     position: Mapped[int] = mapped_column(default=0)
     title: Mapped[str] = mapped_column(String(200))
     summary: Mapped[str] = mapped_column(String(300))
-    body: Mapped[str] = mapped_column(
-        Text
-    )  # Markdown; `figure:KEY` images are drawn, `::form::` and `::moves::` placed
+    body: Mapped[str] = mapped_column(Text)  # Markdown as article.py reads it
     form_id: Mapped[int | None] = mapped_column(ForeignKey("forms.id", ondelete="SET NULL"))
     video_url: Mapped[str] = mapped_column(String(500), default="")  # empty: the studio's; if that is too, the moves
     published_at: Mapped[datetime | None]
@@ -48,5 +38,6 @@ class Comment(Base):
     state: Mapped[str] = mapped_column(String(10), default=CommentState.HELD, index=True)
     name: Mapped[str] = mapped_column(String(80))
     email: Mapped[str] = mapped_column(String(254))
+    email_key: Mapped[str] = mapped_column(String(254), index=True)  # as addresses are compared: finds a person's own
     text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime]

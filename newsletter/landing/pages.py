@@ -1,5 +1,171 @@
-"""Public pages of this room."""
+"""The public site: articles, comments, the video's short link, and what search engines and social networks ask for."""
 
-from flask import Blueprint
+from __future__ import annotations
+
+import hashlib
+
+from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, session, url_for
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter import clock, settings
+from newsletter.accounts import queries as accounts
+from newsletter.database.engine import db, transaction
+from newsletter.errors import NotFound
+from newsletter.figures.exercises import EXERCISES
+from newsletter.landing import actions, article, card, drawings, queries, rules
+from newsletter.landing.models import Page
+from newsletter.landing.rules import CommentCheck, VideoKind
+from newsletter.web.limits import limiter
+from newsletter.web.paging import list_page
 
 bp = Blueprint("landing", __name__)
+
+A_YEAR = "public, max-age=31536000, immutable"
+AN_HOUR = "public, max-age=3600"
+NO_COMMENT = CommentCheck("", "", "", "")
+
+
+@bp.get("/")
+def home() -> Response:
+    """The page that comes first."""
+    page = queries.home(db.session())
+    if page is None:
+        raise NotFound("There is nothing published here yet.", remedy="Come back soon.")
+    return _show(page)
+
+
+@bp.get("/p/<slug>")
+def show(slug: str) -> Response:
+    """A published page."""
+    return _show(_published(slug))
+
+
+@bp.post("/p/<slug>/comments")
+@limiter.limit("4/minute;20/hour")
+def comment(slug: str) -> AnyResponse:
+    """Hold a reader's comment for the operator."""
+    page = _published(slug)
+    typed = request.form
+    checked = rules.check_comment(typed.get("name", ""), typed.get("email", ""), typed.get("text", ""))
+    if checked.problems:
+        answer = _show(page, checked)
+        answer.status_code = 400
+        return answer
+    # A robot fills every field it finds, also the one no person sees; it gets the same thanks and nothing is kept.
+    if not typed.get("website"):
+        with transaction() as write:
+            actions.hold_comment(write, page, checked, clock.now())
+    return redirect(url_for(".show", slug=slug, said=1, _anchor="comments"), 303)
+
+
+@bp.get("/p/<slug>/card.png")
+def social_card(slug: str) -> Response:
+    """The picture that social networks show for a page."""
+    page = _published(slug)
+    key = next((key for key in article.figure_keys(page.body) if key in EXERCISES), "cat-cow")
+    answer = make_response(card.png(page.title, accounts.studio(db.session()).name, drawings.drawing_of(key)))
+    answer.content_type = "image/png"
+    return _kept(answer, AN_HOUR)
+
+
+@bp.get("/figures/<name>.svg")
+def figure(name: str) -> Response:
+    """A drawn exercise: `cat-cow`, with `-moving` and `-dark` after it as wanted."""
+    answer = make_response(drawings.packed(name, settings.current().data_dir / "figures"))
+    answer.content_type = "image/svg+xml"
+    answer.headers["Content-Encoding"] = "gzip"
+    # The drawing carries its own animation; opened by itself it must be let, inside a page it is only an image.
+    answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    return _kept(answer, A_YEAR if request.args.get("v") == drawings.mark() else AN_HOUR)
+
+
+@bp.get("/video")
+def video() -> AnyResponse:
+    """The short link on the printed gift: the studio's video, or the drawn moves until there is one."""
+    page = queries.home(db.session())
+    clip = rules.clip(queries.video_url(db.session(), page) if page else "", settings.current().base_url)
+    return redirect(url_for(".home", _anchor="moves") if clip.kind is VideoKind.NONE else clip.url, 302)
+
+
+@bp.get("/robots.txt")
+def robots() -> Response:
+    """What search engines may look at."""
+    closed = ("/admin", "/mailbox", "/confirm/", "/download/", "/preferences/", "/signup/", "/unsubscribe/")
+    lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed)]
+    lines.append(f"Sitemap: {settings.current().base_url}/sitemap.xml")
+    answer = make_response("\n".join(lines) + "\n")
+    answer.content_type = "text/plain; charset=utf-8"
+    return _kept(answer, AN_HOUR)
+
+
+@bp.get("/sitemap.xml")
+def sitemap() -> Response:
+    """Every published page, for search engines."""
+    pages = queries.all_published(db.session())
+    found = [(canonical(page, pages[0]), page.updated_at.date().isoformat()) for page in pages]
+    answer = make_response(render_template("landing/sitemap.xml", pages=found))
+    answer.content_type = "application/xml"
+    return _kept(answer, AN_HOUR)
+
+
+@bp.get("/favicon.ico")
+def favicon() -> AnyResponse:
+    """For browsers that ask for the old name."""
+    return redirect(url_for("static", filename="images/favicon.svg"), 301)
+
+
+def canonical(page: Page, first: Page | None) -> str:
+    """The one address of a page: the front page has none but the site's own."""
+    path = "/" if first is not None and page.id == first.id else f"/p/{page.slug}"
+    return settings.current().base_url + path
+
+
+def _published(slug: str) -> Page:
+    page = queries.published(db.session(), slug)
+    if page is None:
+        abort(404)
+    return page
+
+
+def _show(page: Page, checked: CommentCheck = NO_COMMENT) -> Response:
+    return _private(render_template("landing/page.html", **context(page), typed_comment=checked))
+
+
+def context(page: Page) -> dict[str, object]:
+    """All that the template of a page needs."""
+    read = db.session()
+    base_url = settings.current().base_url
+    form = queries.form_of(read, page)
+    return {
+        "page": page,
+        "pieces": [(piece, Markup(piece.html)) for piece in article.pieces(page.body)],  # noqa: S704 - raw HTML is escaped by the parser
+        "canonical": canonical(page, queries.home(read)),
+        "card_url": f"{base_url}/p/{page.slug}/card.png",
+        "minutes": rules.reading_minutes(article.plain_words(page.body)),
+        "form": form,
+        "gift_preview": queries.gift_preview(read, form),
+        "clip": rules.clip(queries.video_url(read, page), base_url),
+        "exercises": EXERCISES,
+        "figure": drawings.url,
+        "comments": list_page(read, queries.approved_comments(page)),
+        "said": "said" in request.args,
+        "related": queries.related(read, page),
+    }
+
+
+def _private(html: str) -> Response:
+    """A page that a browser may keep and ask about: same content, no second transfer."""
+    answer = make_response(html)
+    lasting = html.replace(generate_csrf(), "")
+    mark = hashlib.sha256(f"{session.get('csrf_token')}\0{lasting}".encode()).hexdigest()[:32]
+    answer.set_etag(mark, weak=True)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    return answer.make_conditional(request)
+
+
+def _kept(answer: Response, how_long: str) -> Response:
+    answer.headers["Cache-Control"] = how_long
+    answer.add_etag()
+    return answer.make_conditional(request)
