@@ -11,7 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import pypdfium2
 import resvg_py
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -24,7 +23,8 @@ from weasyprint.urls import URLFetcher, URLFetcherResponse
 from newsletter.errors import MagnetError
 from newsletter.figures import drawing
 from newsletter.magnets.rules import Paper
-from newsletter.magnets.sheet import Sheet
+from newsletter.magnets.sheet import Imprint, Sheet
+from newsletter.magnets.upload import preview
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FONTS = ROOT / "static" / "vendor" / "fonts"
@@ -39,18 +39,6 @@ GAPS = (1.6, 9.0)  # mm, between the rows
 ARTS = (98.0, 90.0, 80.0, 68.0, 56.0)  # mm, the width of a picture, in the order they are tried
 ROUNDS = 5  # of bisection: to a twelfth of a point, a quarter of a millimetre
 LARGEST_FILE = 300 * 1024
-PREVIEW_WIDTH = 900  # pixels
-
-
-@dataclass(frozen=True)
-class Imprint:
-    """What the footer says of the studio; `url` and `video` are whole addresses."""
-
-    name: str
-    url: str
-    video: str
-    postal_address: str = ""
-    signature: str = ""
 
 
 @dataclass(frozen=True)
@@ -199,6 +187,10 @@ class Press:
         """Whether everything stands on one page."""
         return len(self.lay_out(fit).pages) == 1
 
+    def largest_type(self, art: float) -> float | None:
+        """The largest type with pictures of width `art` and the least air."""
+        return largest(*TYPE_SIZES, lambda size: self.fits(Fit(size, GAPS[0], art)))
+
     def best(self) -> Fit:
         """The largest pictures that leave the type comfortable, else the largest type; what is left over becomes air.
 
@@ -206,7 +198,7 @@ class Press:
         """
         found: list[Fit] = []
         for art in ARTS:
-            size = largest(*TYPE_SIZES, lambda size, art=art: self.fits(Fit(size, GAPS[0], art)))
+            size = self.largest_type(art)
             if size is not None:
                 found.append(Fit(size, GAPS[0], art))
             if size is not None and size >= COMFORTABLE:
@@ -223,20 +215,10 @@ class Press:
 
 
 def press(sheet: Sheet, imprint: Imprint, paper: Paper) -> Made:
-    """Make the page; raises MagnetError when it cannot be one legible page under 300 KB, OSError when the disk is full."""
+    """Make the page; raises MagnetError when it cannot be one legible page under 300 KB, OSError on a full disk."""
     machine = Press(sheet, imprint, paper)
     fit = machine.best()
     pdf: bytes = machine.lay_out(fit).write_pdf(pdf_variant="pdf/ua-1")
     if len(pdf) > LARGEST_FILE:
         raise MagnetError("The PDF is too heavy.", means=f"It has {len(pdf) // 1024} KB.", remedy="Leave out a move.")
     return Made(pdf, preview(pdf), fit)
-
-
-def preview(pdf: bytes) -> bytes:
-    """The first page as PNG."""
-    with pypdfium2.PdfDocument(pdf) as document:
-        page = document[0]
-        image = page.render(scale=PREVIEW_WIDTH / page.get_width()).to_pil()
-    out = io.BytesIO()
-    image.convert("P", palette=1, colors=128).save(out, "PNG", optimize=True)
-    return out.getvalue()

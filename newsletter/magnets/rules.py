@@ -18,17 +18,17 @@ PAPER_WORDS = {Paper.A4: "A4", Paper.LETTER: "US Letter", Paper.UPLOAD: "uploade
 PRINTED = (Paper.A4, Paper.LETTER)
 
 # CLDR 46, supplemental/measurementData.xml, paperSize US-Letter: everywhere else the printer holds A4.
-LETTER_REGIONS = frozenset("BZ CA CL CO CR GT MX NI PA PH PR SV US VE".split())
+LETTER_REGIONS = frozenset(["BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE"])
 
-# The same places by their clock, for attachments, where no browser tells its language.
-LETTER_ZONES = frozenset(
-    f"America/{city}"
-    for city in (
-        "Anchorage Belize Bogota Boise Caracas Chicago Costa_Rica Denver Detroit Edmonton El_Salvador Guatemala Halifax "
-        "Los_Angeles Managua Mexico_City Monterrey New_York Panama Phoenix Puerto_Rico Santiago St_Johns Tijuana Toronto "
-        "Vancouver Winnipeg"
-    ).split()
-) | {"Asia/Manila", "Pacific/Honolulu"}
+# The same places by their clock (IANA), for attachments, where no browser tells its language.
+LETTER_CITIES = """
+    America/Anchorage America/Belize America/Bogota America/Boise America/Caracas America/Chicago America/Costa_Rica
+    America/Denver America/Detroit America/Edmonton America/El_Salvador America/Guatemala America/Halifax
+    America/Los_Angeles America/Managua America/Mexico_City America/Monterrey America/New_York America/Panama
+    America/Phoenix America/Puerto_Rico America/Santiago America/St_Johns America/Tijuana America/Toronto
+    America/Vancouver America/Winnipeg Asia/Manila Pacific/Honolulu
+"""
+LETTER_ZONES = frozenset(LETTER_CITIES.split())
 
 LARGEST_UPLOAD = 20 * 1024 * 1024
 LARGEST_ATTACHMENT = 2 * 1024 * 1024  # base64 makes it 2.7 MB; above that mail servers begin to refuse

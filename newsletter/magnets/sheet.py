@@ -15,7 +15,7 @@ from newsletter.figures.exercises import EXERCISES
 STARTER = Path(__file__).resolve().parent.parent / "starter" / "stretch-series.yaml"
 FEWEST_STEPS, MOST_STEPS = 2, 4
 MOST_ITEMS = 8
-# Longer than any of these is a page of its own, whatever the type size; the press then says so for the sheet as a whole.
+# In characters. A text longer than this is a page of its own, whatever the size of the type.
 LONGEST = {
     "title": 120,
     "intro": 600,
@@ -44,6 +44,17 @@ class Item:
     def alt(self) -> str:
         """What the picture shows, in words."""
         return EXERCISES[self.figure].alt
+
+
+@dataclass(frozen=True)
+class Imprint:
+    """What the footer says of the studio; `url` and `video` are whole addresses."""
+
+    name: str
+    url: str
+    video: str
+    postal_address: str = ""
+    signature: str = ""
 
 
 @dataclass(frozen=True)
