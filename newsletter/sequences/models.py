@@ -43,7 +43,7 @@ class Step(Base):
     window_start: Mapped[str] = mapped_column(String(5), default="")
     window_end: Mapped[str] = mapped_column(String(5), default="")
     weekdays: Mapped[int] = mapped_column(default=127)
-    source: Mapped[str] = mapped_column(Text)  # front matter, Markdown and Jinja2, as in emails/*.md
+    source: Mapped[str] = mapped_column(Text)  # subject, preheader, Markdown and Jinja2; the timing is in the columns
     deleted_at: Mapped[datetime | None]
 
 
@@ -63,6 +63,7 @@ class Enrollment(Base):
     state: Mapped[str] = mapped_column(String(10), default=EnrollmentState.ACTIVE)
     source: Mapped[str] = mapped_column(String(80), default="")  # form:1, import, operator
     enrolled_at: Mapped[datetime]
+    waits_since: Mapped[datetime]  # from when a delay counts: joining, the last actual send, or a skipped step
     next_step_id: Mapped[int | None] = mapped_column(ForeignKey("steps.id"))
     next_due_at: Mapped[datetime | None]  # empty while the planned email is on its way
     last_step_id: Mapped[int | None] = mapped_column(ForeignKey("steps.id"))

@@ -445,6 +445,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("source", sa.String(length=80), nullable=False),
         sa.Column("enrolled_at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("waits_since", base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("next_step_id", sa.Integer(), nullable=True),
         sa.Column("next_due_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.Column("last_step_id", sa.Integer(), nullable=True),

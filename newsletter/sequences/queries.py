@@ -1,0 +1,233 @@
+"""Reads about sequences and the people in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, cast, func, literal, select
+from sqlalchemy.orm import Session
+
+from newsletter import tokens
+from newsletter.audience import rules as audience_rules
+from newsletter.audience.history import HistoryLine
+from newsletter.audience.models import Subscriber, Suppression
+from newsletter.delivery.models import Delivery
+from newsletter.delivery.rules import ENDED, State
+from newsletter.errors import NotFound
+from newsletter.sequences import models
+from newsletter.sequences.models import Enrollment
+from newsletter.sequences.rules import ENROLLMENT_WORDS, CountsFrom, Course, EnrollmentState, Step, Timing, Unit
+from newsletter.sequences.timing import clock
+from newsletter.settings import current
+
+# The name by which an email of a sequence is unique in the ledger (semantics 2.1).
+_REASON: ColumnElement[str] = (
+    literal("step:") + cast(Enrollment.next_step_id, String) + literal(":enrollment:") + cast(Enrollment.id, String)
+)
+
+
+def reason(step_id: int, enrollment_id: int) -> str:
+    """Why the ledger sends a step to a reader."""
+    return f"step:{step_id}:enrollment:{enrollment_id}"
+
+
+def read_reason(text: str) -> tuple[int, int]:
+    """The step and the enrollment that a reason names."""
+    _, step_id, _, enrollment_id = text.split(":")
+    return int(step_id), int(enrollment_id)
+
+
+def by_slug(session: Session, slug: str) -> models.Sequence | None:
+    """The sequence of that name."""
+    return session.scalar(select(models.Sequence).where(models.Sequence.slug == slug))
+
+
+def sequence(session: Session, sequence_id: int) -> models.Sequence:
+    """The sequence with that id; raises NotFound."""
+    found = session.get(models.Sequence, sequence_id)
+    if found is None:
+        raise NotFound("There is no such series.", remedy="Choose one from the list.")
+    return found
+
+
+def steps(session: Session, sequence_id: int) -> Sequence[models.Step]:
+    """The steps of a sequence that were not deleted, in their order."""
+    found = select(models.Step).where(models.Step.sequence_id == sequence_id, models.Step.deleted_at.is_(None))
+    return session.scalars(found.order_by(models.Step.position, models.Step.id)).all()
+
+
+def step(session: Session, sequence_id: int, step_id: int) -> models.Step:
+    """One step of a sequence; raises NotFound when it does not exist, or not any more."""
+    found = session.get(models.Step, step_id)
+    if found is None or found.sequence_id != sequence_id or found.deleted_at is not None:
+        raise NotFound("This series has no such email (any more).", remedy="Go back to the series.")
+    return found
+
+
+def timing(row: models.Step) -> Timing:
+    """A stored step's timing."""
+    window = (clock(row.window_start), clock(row.window_end)) if row.window_start else None
+    return Timing(row.delay_amount, Unit(row.delay_unit), CountsFrom(row.delay_from), window, row.weekdays)
+
+
+def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:
+    """Sequences as the planner sees them, by id."""
+    wanted = set(sequence_ids)
+    found = select(models.Step).where(models.Step.sequence_id.in_(wanted))
+    by_sequence: dict[int, list[Step]] = {sequence_id: [] for sequence_id in wanted}
+    for row in session.scalars(found.order_by(models.Step.position, models.Step.id)):
+        plain = Step(row.id, row.position, timing(row), row.deleted_at is not None)
+        by_sequence[row.sequence_id].append(plain)
+    gaps = select(models.Sequence.id, models.Sequence.min_gap_hours).where(models.Sequence.id.in_(wanted))
+    return {number: Course(tuple(by_sequence[number]), gap) for number, gap in session.execute(gaps).tuples()}
+
+
+def due(session: Session, now: datetime, limit: int) -> Sequence[tuple[Enrollment, Subscriber]]:
+    """Enrollments whose next step is due, the longest due first, locked against another worker where there are any."""
+    found = (
+        select(Enrollment, Subscriber)
+        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+        .where(Enrollment.state == EnrollmentState.ACTIVE, Enrollment.next_due_at <= now)
+        .order_by(Enrollment.next_due_at, Enrollment.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=Enrollment)
+        .execution_options(populate_existing=True)
+    )
+    return session.execute(found).tuples().all()
+
+
+def settled(session: Session, limit: int) -> Sequence[tuple[Enrollment, Subscriber, Delivery]]:
+    """Enrollments whose planned email has ended, and how; locked like `due`."""
+    found = (
+        select(Enrollment, Subscriber, Delivery)
+        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+        .join(Delivery, (Delivery.reason == _REASON) & (Delivery.subscriber_id == Enrollment.subscriber_id))
+        .where(
+            Enrollment.state == EnrollmentState.ACTIVE,
+            Enrollment.next_due_at.is_(None),
+            Delivery.state.in_(ENDED),
+        )
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=Enrollment)
+        .execution_options(populate_existing=True)
+    )
+    return session.execute(found).tuples().all()
+
+
+def waiting(
+    session: Session, *, subscriber_id: int | None = None, steps: Iterable[int] = ()
+) -> Sequence[tuple[Enrollment, Subscriber]]:
+    """Enrollments that wait for their next step: one person's, else all at those steps; locked."""
+    found = (
+        select(Enrollment, Subscriber)
+        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+        .where(Enrollment.state == EnrollmentState.ACTIVE, Enrollment.next_due_at.is_not(None))
+        .with_for_update(of=Enrollment)
+        .execution_options(populate_existing=True)
+    )
+    if subscriber_id is not None:
+        found = found.where(Enrollment.subscriber_id == subscriber_id)
+    else:
+        found = found.where(Enrollment.next_step_id.in_(list(steps)))
+    return session.execute(found).tuples().all()
+
+
+def planned(session: Session, enrollment: Enrollment) -> int | None:
+    """The delivery on its way to a reader, if there is one."""
+    if enrollment.next_step_id is None or enrollment.next_due_at is not None:
+        return None
+    why = reason(enrollment.next_step_id, enrollment.id)
+    found = select(Delivery.id).where(Delivery.reason == why, Delivery.subscriber_id == enrollment.subscriber_id)
+    return session.scalar(found)
+
+
+def barred(session: Session, people: Iterable[Subscriber]) -> dict[int, str]:
+    """Who of these must not get a series, by id, and why in words (semantics 3.13)."""
+    secret = current().secret_key
+    prints = {tokens.fingerprint(secret, person.email_key): person for person in people}
+    why = {
+        person.id: words
+        for person in prints.values()
+        if (words := audience_rules.why_not_marketing(person.status, person.marketing))
+    }
+    listed = select(Suppression.fingerprint, Suppression.reason).where(Suppression.fingerprint.in_(prints))
+    for fingerprint, words in session.execute(listed).tuples():
+        why.setdefault(prints[fingerprint].id, f"on the suppression list: {words}")
+    return why
+
+
+def active(session: Session, subscriber_id: int, sequence_id: int | None = None) -> Sequence[Enrollment]:
+    """What a person is under way in; only that sequence where it is given."""
+    found = select(Enrollment).where(
+        Enrollment.subscriber_id == subscriber_id, Enrollment.state == EnrollmentState.ACTIVE
+    )
+    if sequence_id is not None:
+        found = found.where(Enrollment.sequence_id == sequence_id)
+    return session.scalars(found).all()
+
+
+def enrollments(session: Session, subscriber_id: int) -> Sequence[tuple[Enrollment, models.Sequence]]:
+    """Every enrollment of a person, with its sequence, oldest first."""
+    found = (
+        select(Enrollment, models.Sequence)
+        .join(models.Sequence, models.Sequence.id == Enrollment.sequence_id)
+        .where(Enrollment.subscriber_id == subscriber_id)
+    )
+    return session.execute(found.order_by(Enrollment.id)).tuples().all()
+
+
+def reason_words(session: Session, text: str) -> str:
+    """Why an email of a sequence is sent, in words for the operator; empty when its step is unknown."""
+    row = session.get(models.Step, read_reason(text)[0])
+    if row is None:
+        return ""
+    name = sequence(session, row.sequence_id).name
+    earlier = select(func.count()).where(
+        models.Step.sequence_id == row.sequence_id,
+        models.Step.deleted_at.is_(None),
+        models.Step.position < row.position,
+    )
+    return f"{name}, email {(session.scalar(earlier) or 0) + 1}"
+
+
+def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
+    """When a person joined and left which series."""
+    lines = []
+    for row, series in enrollments(session, subscriber_id):
+        lines.append(HistoryLine(row.enrolled_at, "series", f"Joined the series “{series.name}”"))
+        if row.ended_at is not None:
+            words = ENROLLMENT_WORDS[EnrollmentState(row.state)].capitalize()
+            why = f": {row.ended_why}" if row.ended_why else ""
+            lines.append(HistoryLine(row.ended_at, "series", f"{words} the series “{series.name}”{why}"))
+    return lines
+
+
+def held(session: Session, subscriber_id: int) -> dict[str, Any]:
+    """What this room holds about a person."""
+    return {
+        "series": [
+            {
+                "name": series.name,
+                "state": ENROLLMENT_WORDS[EnrollmentState(row.state)],
+                "joined": row.enrolled_at,
+                "joined by": row.source,
+                "last email": row.last_sent_at,
+                "next email": row.next_due_at,
+                "ended": row.ended_at,
+                "ended because": row.ended_why,
+            }
+            for row, series in enrollments(session, subscriber_id)
+        ]
+    }
+
+
+def sent_counts(session: Session, step_ids: Iterable[int]) -> dict[int, int]:
+    """How many emails of each step were sent."""
+    counts = {}
+    for step_id in step_ids:
+        mine = Delivery.reason.startswith(f"step:{step_id}:", autoescape=True)
+        found = select(func.count()).select_from(Delivery).where(mine, Delivery.state == State.ACCEPTED)
+        counts[step_id] = session.scalar(found) or 0
+    return counts
