@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from newsletter.audience.models import Subscriber
 from newsletter.errors import InputError, NotFound
+from newsletter.landing import queries
 from newsletter.landing.models import Comment, Page
 from newsletter.landing.rules import CommentCheck, CommentState
 
@@ -70,5 +70,5 @@ def judge_comment(session: Session, comment_id: int, state: CommentState) -> Com
 
 def forget(session: Session, subscriber_id: int) -> None:
     """Remove every comment written with a person's address."""
-    key = select(Subscriber.email_key).where(Subscriber.id == subscriber_id).scalar_subquery()
+    key = queries.address_key(session, subscriber_id)
     session.execute(delete(Comment).where(Comment.email_key == key))

@@ -1,4 +1,4 @@
-"""The picture that social networks show for a page: 1200 × 630 PNG (the Open Graph size), made of its title and a figure."""
+"""The picture that social networks show for a page: 1200 × 630 PNG (the Open Graph size), of its title and a figure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from fontTools.pens.svgPathPen import SVGPathPen
 from fontTools.ttLib import TTFont
 
 WIDTH, HEIGHT = 1200, 630
-FONT = Path(__file__).resolve().parents[2] / "static/vendor/fonts/fraunces/fraunces-latin-600-normal.woff2"
+STATIC = Path(__file__).resolve().parents[2] / "static"
+FONT = STATIC / "vendor/fonts/fraunces/fraunces-latin-600-normal.woff2"
+INK, PAPER, ACCENT_SOFT = "#2B2622", "#FBF7F0", "#F6E3D9"
 MARGIN = 72
-COLUMN = 600  # width of the title
-SIZES = (74, 66, 58, 50, 42)  # the largest in which the title takes at most five lines
+COLUMN = 520  # width of the title
+LEADING = 1.14
+SIZES = (72, 64, 56, 50, 44)  # the largest in which the title takes at most five lines
+MOST_LINES = 5
+BLOB = (
+    "M905 62c118-10 240 36 277 140 34 96-30 214-139 264-113 52-259 44-339-30-77-72-93-190-30-272 56-72 144-95 231-102Z"
+)
 _HEAD = re.compile(r"<svg [^>]*>")
 
 
@@ -22,16 +29,16 @@ class Face:
     """A typeface as outlines: no font has to be installed where the picture is made."""
 
     def __init__(self, path: Path) -> None:
-        self.font = TTFont(path)
-        self.glyphs = self.font.getGlyphSet()
-        self.names: dict[int, str] = self.font.getBestCmap()
-        self.em: int = self.font["head"].unitsPerEm
+        font = TTFont(path)
+        self.glyphs = font.getGlyphSet()
+        self.names: dict[int, str] = font.getBestCmap()
+        self.em: int = font["head"].unitsPerEm
 
     def width(self, text: str, size: float) -> float:
         """How wide `text` is, in the unit of `size`."""
-        return sum(self.glyphs[self._name(char)].width for char in text) * size / self.em
+        return float(sum(self.glyphs[self._name(char)].width for char in text) * size / self.em)
 
-    def outline(self, text: str, x: float, y: float, size: float, colour: str) -> str:
+    def outline(self, text: str, x: float, y: float, size: float) -> str:
         """`text` with its baseline starting at (x, y), as SVG paths."""
         scale = size / self.em
         found = []
@@ -39,11 +46,10 @@ class Face:
             glyph = self.glyphs[self._name(char)]
             pen = SVGPathPen(self.glyphs)
             glyph.draw(pen)
-            found.append(
-                f'<path transform="translate({x:.2f} {y:.2f}) scale({scale:.5f} {-scale:.5f})" d="{pen.getCommands()}"/>'
-            )
+            place = f"translate({x:.2f} {y:.2f}) scale({scale:.5f} {-scale:.5f})"
+            found.append(f'<path fill="{INK}" transform="{place}" d="{pen.getCommands()}"/>')
             x += glyph.width * scale
-        return f'<g fill="{colour}">{"".join(found)}</g>'
+        return "".join(found)
 
     def _name(self, char: str) -> str:
         return self.names.get(ord(char), ".notdef")
@@ -66,30 +72,28 @@ def wrapped(face: Face, text: str, size: float, width: float) -> list[str]:
     return lines
 
 
+def _title(face: Face, text: str) -> str:
+    tried = [(size, wrapped(face, text, size, COLUMN)) for size in SIZES]
+    size, lines = next((each for each in tried if len(each[1]) <= MOST_LINES), (SIZES[-1], tried[-1][1][:MOST_LINES]))
+    top = HEIGHT / 2 - (len(lines) - 1) * size * LEADING / 2 + size * 0.3
+    return "".join(face.outline(line, MARGIN, top + i * size * LEADING, size) for i, line in enumerate(lines))
+
+
+def _placed(svg: str, x: float, y: float, width: float, height: float, box: str) -> str:
+    return _HEAD.sub(f'<svg x="{x}" y="{y}" width="{width}" height="{height}" viewBox="{box}">', svg, count=1)
+
+
 @lru_cache(maxsize=32)
 def png(title: str, studio: str, figure: str) -> bytes:
-    """The picture for a page with that title; `figure` is an SVG with a 2:1 view box."""
+    """The picture for a page with that title; `figure` is an SVG with a view box of 480 × 240."""
     face = _face()
-    size, lines = next(
-        ((s, found) for s in SIZES if len(found := wrapped(face, title, s, COLUMN)) <= 5),
-        (SIZES[-1], wrapped(face, title, SIZES[-1], COLUMN)[:5]),
-    )
-    top = HEIGHT / 2 - (len(lines) - 1) * size * 1.12 / 2 + size * 0.2
-    words = "".join(face.outline(line, MARGIN, top + i * size * 1.12, size, "#2B2622") for i, line in enumerate(lines))
-    drawn = _HEAD.sub('<svg x="640" y="190" width="540" height="270" viewBox="0 0 480 240">', figure, count=1)
+    mark = (STATIC / "images/favicon.svg").read_text()
     svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}"><rect width="100%" height="100%" fill="#FBF7F0"/>'
-        '<path fill="#F6E3D9" d="M905 62c118-10 240 36 277 140 34 96-30 214-139 264-113 52-259 44-339-30-77-72-93-190-30-272'
-        ' 56-72 144-95 231-102Z"/>'
-        f'{drawn}{words}<g transform="translate({MARGIN} 56) scale(1.15)">{MARK}</g>'
-        f"{face.outline(studio, MARGIN + 62, 91, 32, '#2B2622')}</svg>"
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}">'
+        f'<path fill="{PAPER}" d="M0 0h{WIDTH}v{HEIGHT}H0Z"/>'
+        f'<path fill="{ACCENT_SOFT}" transform="translate(0 51)" d="{BLOB}"/>'
+        f"{_placed(figure, 620, 170, 572, 286, '0 0 480 240')}"
+        f"{_placed(mark, MARGIN, 56, 48, 48, '0 0 40 40')}"
+        f"{face.outline(studio, MARGIN + 62, 90, 30)}{_title(face, title)}</svg>"
     )
     return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=WIDTH, height=HEIGHT, skip_system_fonts=True))
-
-
-MARK = (
-    '<path fill="#A84A27" d="M20 1.5c7.6-.6 14.2 3.200 17 10 2.700 6.600 1.900 15-2.700 20.800-4.400 5.400-11.600 7.300-18.500 5.700'
-    'C8.900 36.400 3.300 31.600 1.900 24.600.6 17.600 3 9.700 8.300 5.300 11.600 2.600 15.700 1.800 20 1.500Z"/>'
-    '<path fill="none" stroke="#FFF" stroke-width="3" stroke-linecap="round" d="M9 28.500c0-6.500 2.500-13 9-14 6-.9 8.500 2.500 8.500 6.500v7.500"/>'
-    '<circle cx="30.300" cy="18.300" r="2.700" fill="#FFF"/>'
-)

@@ -39,7 +39,7 @@ def related(session: Session, page: Page, most: int = 3) -> Sequence[Page]:
     return session.scalars(found.limit(most)).all()
 
 
-def _published() -> Select[tuple[Page]]:
+def _published() -> Select[Page]:
     return select(Page).where(Page.published_at.is_not(None))
 
 
@@ -83,13 +83,13 @@ def gift_preview(session: Session, form: Form | None) -> str | None:
     )
 
 
-def approved_comments(page: Page) -> Select[tuple[Comment]]:
+def approved_comments(page: Page) -> Select[Comment]:
     """The comments that everyone sees under a page, the newest first."""
     found = select(Comment).where(Comment.page_id == page.id, Comment.state == CommentState.APPROVED)
     return found.order_by(Comment.created_at.desc(), Comment.id.desc())
 
 
-def comments(state: CommentState | None, search: str) -> Select[tuple[Comment, Page]]:
+def comments(state: CommentState | None, search: str) -> Select[Comment, Page]:
     """Comments with their pages for the operator, the newest first; `search` looks in name, address and text."""
     found = select(Comment, Page).join(Page, Page.id == Comment.page_id)
     if state is not None:
@@ -111,7 +111,7 @@ def comments_by_state(session: Session) -> dict[str, int]:
     return dict(session.execute(select(Comment.state, func.count()).group_by(Comment.state)).tuples().all())
 
 
-def pages(search: str) -> Select[tuple[Page]]:
+def pages(search: str) -> Select[Page]:
     """Every page for the operator, in the order of the site."""
     found = select(Page).order_by(Page.position, Page.id)
     if not search:
@@ -120,7 +120,7 @@ def pages(search: str) -> Select[tuple[Page]]:
     return found.where(or_(*(column.ilike(pattern, escape=LIKE_ESCAPE) for column in (Page.title, Page.slug))))
 
 
-def _of_person(subscriber_id: int) -> Select[tuple[Comment, Page]]:
+def _of_person(subscriber_id: int) -> Select[Comment, Page]:
     return (
         select(Comment, Page)
         .join(Page, Page.id == Comment.page_id)
@@ -130,17 +130,19 @@ def _of_person(subscriber_id: int) -> Select[tuple[Comment, Page]]:
     )
 
 
+def address_key(session: Session, subscriber_id: int) -> str | None:
+    """The address of a person as it is compared."""
+    return session.scalar(select(Subscriber.email_key).where(Subscriber.id == subscriber_id))
+
+
 def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
     """What a person said under pages, found by their address."""
     found = session.execute(_of_person(subscriber_id)).tuples()
-    return [
-        HistoryLine(
-            said.created_at,
-            "comment",
-            f"Commented on “{under.title}” ({COMMENT_STATE_WORDS[CommentState(said.state)]})",
-        )
-        for said, under in found
-    ]
+    return [HistoryLine(said.created_at, "comment", _told(said, under)) for said, under in found]
+
+
+def _told(said: Comment, under: Page) -> str:
+    return f"Commented on “{under.title}” ({COMMENT_STATE_WORDS[CommentState(said.state)]})"
 
 
 def held(session: Session, subscriber_id: int) -> dict[str, Any]:

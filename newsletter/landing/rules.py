@@ -85,13 +85,15 @@ def check_comment(name: str, email: str, text: str) -> CommentCheck:
         address = addresses.parse(email)
         email, key = address.text, address.key
     except InputError as problem:
-        problems["email"] = (
-            f"{problem.happened} {problem.remedy}" if email.strip() else "Please give your email address."
-        )
+        problems["email"] = _told(problem) if email.strip() else "Please give your email address."
     wrong = _wrong_text(text)
     if wrong:
         problems["text"] = wrong
     return CommentCheck(name, email, key, text, problems)
+
+
+def _told(problem: InputError) -> str:
+    return f"{problem.happened} {problem.remedy}"
 
 
 def _wrong_text(text: str) -> str:
@@ -139,7 +141,7 @@ def clip(url: str, base_url: str) -> Clip:
     """How to show the video at `url` on the site at `base_url`; one that may not be linked is none."""
     if not url or not is_usable_video(url):
         return Clip(VideoKind.NONE)
-    ours = url.startswith("/") or url.startswith(base_url.rstrip("/") + "/")
+    ours = url.startswith(("/", base_url.rstrip("/") + "/"))
     parts = urlsplit(url)
     if ours and parts.path.lower().endswith(_FILM_ENDINGS):
         return Clip(VideoKind.FILE, url)
