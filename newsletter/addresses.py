@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 
 from newsletter.errors import InputError
@@ -37,13 +38,14 @@ def parse(typed: str) -> Address:
         raise InputError(
             "This does not look like an email address.", means=str(problem), remedy="It reads like name@example.org."
         ) from problem
-    return Address(seen.normalized, seen.normalized.casefold())
+    # lower(), not casefold(): that would make faß.de and fass.de, two domains of two owners, the same person.
+    return Address(seen.normalized, seen.normalized.lower())
 
 
 def on_the_wire(text: str) -> str:
     """The address as SMTP wants it: a domain with letters beyond ASCII in its A-label form (RFC 5891)."""
     local, _, domain = text.rpartition("@")
-    return f"{local}@{domain.encode('idna').decode()}"
+    return f"{local}@{idna.encode(domain).decode()}"
 
 
 def mask(address: str) -> str:

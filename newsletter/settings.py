@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parseaddr
 from pathlib import Path
 from typing import cast
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from flask import current_app
 
@@ -33,6 +36,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "POSTAL_ADDRESS": ("the postal address under every email, as the law asks", "set it in the back office"),
     "TRUSTED_PROXIES": ("how many proxies in front set X-Forwarded-For, 0 to 5", "0"),
 }
+# These may hold a password, and a refusal ends up in logs and on screens.
+SECRET = frozenset({"SECRET_KEY", "SMTP_URL", "DATABASE_URL", "QUEUE_URL"})
+SHORTEST_KEY = 32
+_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def current() -> Settings:
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check every setting; raises SettingError naming the setting, the value and what it takes."""
-    host = environ.get("HOST") or "127.0.0.1"
+    host = _host(environ.get("HOST") or "127.0.0.1")
     port = _number(environ, "PORT", 8000, 65535)
     data_dir = _folder(environ.get("DATA_DIR") or "./var")
     database_url = _database_url(environ.get("DATABASE_URL") or f"sqlite:///{data_dir / 'supple.db'}")
@@ -85,7 +92,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         host=host,
         port=port,
-        base_url=_base_url(environ.get("BASE_URL") or f"http://{host}:{port}"),
+        base_url=_base_url(environ.get("BASE_URL") or f"http://{f'[{host}]' if ':' in host else host}:{port}"),
         data_dir=data_dir,
         database_url=database_url,
         queue_url=_queue_url(environ.get("QUEUE_URL") or _queue_beside(database_url, data_dir)),
@@ -99,15 +106,40 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
 
 
 def _refuse(name: str, value: str) -> SettingError:
-    shown = "a value (not shown, it is secret)" if name in {"SECRET_KEY", "SMTP_URL", "DATABASE_URL"} else repr(value)
+    shown = "a value (not shown, it is secret)" if name in SECRET else repr(value)
     return SettingError(f"{name} is {shown}.", means="That is not usable.", remedy=f"It takes {SETTINGS[name][0]}.")
 
 
 def _number(environ: Mapping[str, str], name: str, default: int, most: int) -> int:
     value = environ.get(name) or str(default)
-    if not value.isascii() or not value.isdigit() or int(value) > most:
+    if not value.isascii() or not value.isdigit() or len(value) > 6 or int(value) > most:
         raise _refuse(name, value)
     return int(value)
+
+
+def _is_host(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return bool(_HOST.fullmatch(value)) and len(value) <= 253
+    return True
+
+
+def _host(value: str) -> str:
+    if not _is_host(value):
+        raise _refuse("HOST", value)
+    return value
+
+
+def _url(name: str, value: str) -> SplitResult:
+    """The parts of a URL; raises SettingError when it has no host or a port that is no number."""
+    try:
+        parts = urlsplit(value)
+        if parts.hostname and _is_host(parts.hostname) and parts.port != 0 and value.isprintable():
+            return parts
+    except ValueError:
+        pass
+    raise _refuse(name, value)
 
 
 def _folder(value: str) -> Path:
@@ -122,23 +154,35 @@ def _folder(value: str) -> Path:
 
 
 def _base_url(value: str) -> str:
-    parts = urlsplit(value)
-    try:
-        parts.port  # noqa: B018 - reading it is what raises ValueError on a port that is no number
-    except ValueError:
-        raise _refuse("BASE_URL", value) from None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    parts = _url("BASE_URL", value)
+    if parts.scheme not in {"http", "https"} or parts.query or parts.fragment or "@" in parts.netloc:
         raise _refuse("BASE_URL", value)
     return value.rstrip("/")
 
 
 def _database_url(value: str) -> str:
     scheme, _, rest = value.partition("://")
-    if scheme in {"postgres", "postgresql", "postgresql+psycopg"} and rest:
+    if scheme in {"postgres", "postgresql", "postgresql+psycopg"}:
+        _server("DATABASE_URL", value)
         return f"postgresql+psycopg://{rest}"
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        return value
+    if scheme == "sqlite":
+        return f"sqlite:///{_file('DATABASE_URL', value)}"
     raise _refuse("DATABASE_URL", value)
+
+
+def _server(name: str, value: str) -> None:
+    # Without a host a socket's folder may stand in the query instead: postgresql:///name?host=/run/postgresql
+    if not re.match(r"[^/]*:///[^?]*\?(.*&)?host=.", value):
+        _url(name, value)
+
+
+def _file(name: str, value: str) -> Path:
+    """The file of a sqlite:/// URL, found from the folder the program was started in."""
+    rest = value.partition("://")[2]
+    path = Path(rest[1:])
+    if not rest.startswith("/") or not path.name or path.is_dir() or not path.absolute().parent.is_dir():
+        raise _refuse(name, value)
+    return path.absolute()
 
 
 def _queue_beside(database_url: str, data_dir: Path) -> str:
@@ -148,48 +192,75 @@ def _queue_beside(database_url: str, data_dir: Path) -> str:
 
 
 def _queue_url(value: str) -> str:
-    scheme, _, rest = value.partition("://")
-    if scheme not in {"sqlite", "postgresql", "postgresql+psycopg", "redis", "rediss"} or not rest:
+    scheme = value.partition("://")[0]
+    if scheme == "sqlite":
+        return f"sqlite:///{_file('QUEUE_URL', value)}"
+    if scheme in {"redis", "rediss"}:
+        _url("QUEUE_URL", value)
+    elif scheme in {"postgres", "postgresql", "postgresql+psycopg"}:
+        _server("QUEUE_URL", value)
+    else:
         raise _refuse("QUEUE_URL", value)
     return value
 
 
 def _secret(value: str | None, data_dir: Path) -> str:
-    if value is not None and value != "":
-        if len(value) < 32:
+    if value:
+        if len(value) < SHORTEST_KEY:
             raise _refuse("SECRET_KEY", value)
         return value
     kept = data_dir / "secret.key"
     if not kept.exists():
-        # Written beside and renamed: a crash in between must not leave half a key, which would void every link.
-        fresh = kept.with_suffix(f".{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(48))
-        try:
+        _make_key(kept)
+    key = kept.read_text().strip()
+    if len(key) < SHORTEST_KEY:
+        raise SettingError(
+            f"The key in {kept} is not whole.",
+            means="Every link in every email that was sent hangs on it.",
+            remedy="Bring it back from a backup; or delete it, and a new one is made.",
+        )
+    return key
+
+
+def _make_key(kept: Path) -> None:
+    """Written beside and linked into place: half a key, after a crash or a power cut, would void every link."""
+    fresh = kept.with_suffix(f".{secrets.token_hex(4)}")
+    try:
+        with open(fresh, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # another process was faster; its key is the key
             os.link(fresh, kept)
-        except FileExistsError:
-            pass  # another process was faster; its key is the key
-        finally:
-            fresh.unlink()
-    return kept.read_text().strip()
+    except OSError as problem:
+        raise SettingError(
+            f"DATA_DIR is {str(kept.parent)!r}.",
+            means=f"Nothing can be kept in it ({problem.strerror}).",
+            remedy="Name a folder that this program may write to.",
+        ) from problem
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _sender(value: str) -> tuple[str, str]:
     name, sender = parseaddr(value)
     try:
+        if not value.isprintable():
+            raise _refuse("MAIL_FROM", value)
         return name or "Your Studio", addresses.parse(sender).text
     except InputError as problem:
         raise _refuse("MAIL_FROM", value) from problem
 
 
 def _smtp(value: str) -> Smtp:
-    parts = urlsplit(value)
+    parts = _url("SMTP_URL", value)
     secure = parts.scheme == "smtps"
-    starttls = parse_qs(parts.query).get("starttls", ["never" if secure else "auto"])[-1]
-    try:
-        port = parts.port or (465 if secure else 587 if parts.username else 25)
-    except ValueError:
-        raise _refuse("SMTP_URL", value) from None
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname or starttls not in {"never", "auto", "require"}:
+    # A misspelt parameter is refused: "?startls=require" would send every password in the clear.
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    starttls = asked.pop("starttls", "never" if secure else "auto")
+    allowed = {"never", "auto"} if secure else {"never", "auto", "require"}
+    if parts.scheme not in {"smtp", "smtps"} or asked or parts.path.strip("/") or starttls not in allowed:
         raise _refuse("SMTP_URL", value)
-    return Smtp(parts.hostname, port, unquote(parts.username or ""), unquote(parts.password or ""), secure, starttls)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    port = parts.port or (465 if secure else 587 if user else 25)
+    return Smtp(cast(str, parts.hostname), port, user, password, secure, "never" if secure else starttls)

@@ -17,6 +17,7 @@ from newsletter.errors import ExpiredToken, InvalidToken
 MAC_BYTES = 16  # 128 bits: a guess every nanosecond for the age of the universe does not hit one
 TIME_BYTES = 4  # whole seconds since 1970, good until 2106
 ID_BYTES = 5  # a trillion rows
+MOST_IDS = 5  # the keystream of one SHA-256 covers 4 + 5 * 5 bytes
 
 
 class Purpose(StrEnum):
@@ -50,17 +51,31 @@ def _veil(secret: str, purpose: str, mac: bytes, data: bytes) -> bytes:
 
 def sign(secret: str, purpose: Purpose, *ids: int, at: datetime) -> str:
     """A URL-safe token of up to five ids, issued `at`."""
+    if len(ids) > MOST_IDS:
+        raise ValueError(f"a token holds {MOST_IDS} ids at most")
     payload = int(at.timestamp()).to_bytes(TIME_BYTES, "big") + b"".join(i.to_bytes(ID_BYTES, "big") for i in ids)
     mac = _keyed(secret, purpose, payload)[:MAC_BYTES]
-    return base64.urlsafe_b64encode(mac + _veil(secret, purpose, mac, payload)).rstrip(b"=").decode()
+    return _wrap(mac + _veil(secret, purpose, mac, payload))
 
 
-def read(secret: str, purpose: Purpose, token: str, *, now: datetime, max_age: timedelta | None = None) -> Token:
-    """What `token` says; raises InvalidToken, or ExpiredToken when older than `max_age`."""
+def _wrap(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _unwrap(token: str) -> bytes:
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError as problem:
         raise InvalidToken from problem
+    # base64 has several spellings of the same bytes; only ours is a token, so that one token is one text.
+    if _wrap(raw) != token:
+        raise InvalidToken
+    return raw
+
+
+def read(secret: str, purpose: Purpose, token: str, *, now: datetime, max_age: timedelta | None = None) -> Token:
+    """What `token` says; raises InvalidToken, or ExpiredToken when older than `max_age`."""
+    raw = _unwrap(token)
     mac, veiled = raw[:MAC_BYTES], raw[MAC_BYTES:]
     payload = _veil(secret, purpose, mac, veiled)
     if len(veiled) > 32 or not hmac.compare_digest(mac, _keyed(secret, purpose, payload)[:MAC_BYTES]):

@@ -1,4 +1,4 @@
-"""The floor plan of docs/architecture.md as a table, and the source of the house taken apart for the tests of its rules."""
+"""The floor plan of docs/architecture.md as a table, and the source of the house taken apart for its tests."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "newsletter"
 
-# From the ground up. What stands on one line is one floor: those rooms do not see each other. The plan's floors -1 and 0
-# are finer here, because settings are made of addresses and errors, and claims and pages stand on the database.
+# From the ground up. What stands on one line is one floor: those rooms do not see each other. The plan's floors -1
+# and 0 are finer here: settings are made of addresses and errors, claims and pages stand on the database.
 FLOORS = (
     {"errors"},
     {"addresses", "clock", "tokens", "figures"},
@@ -60,7 +60,7 @@ COMPOSITION = {
 
 @dataclass(frozen=True)
 class Import:
-    """`module` is what was imported from, as dotted names; `names` as they are called here; `deferred` in a function."""
+    """`module` is what was imported from, `names` what it is called here, `deferred` that it stands in a function."""
 
     module: tuple[str, ...]
     names: tuple[str, ...]

@@ -34,7 +34,7 @@ MORE_QUERIES = {
 # Who opens a transaction without being a front, and why.
 MORE_TRANSACTIONS = {
     "newsletter/database/engine.py": "defines it",
-    "newsletter/delivery/transports.py": "the built-in mailbox stands where the network is: no other transaction is open",
+    "newsletter/delivery/transports.py": "the built-in mailbox stands where the network is, outside any transaction",
 }
 # Rules may not read the clock, the network, the disk or chance, so these of the standard library are not theirs.
 IMPURE = {
@@ -278,9 +278,9 @@ def _silent() -> Iterator[str]:
         if not ast.get_docstring(module.tree):
             yield f"{module.shown}: the module"
         for node in module.tree.body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
-                if not ast.get_docstring(node):
-                    yield f"{module.shown}:{node.lineno}: {node.name}"
+            public = isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_")
+            if public and not ast.get_docstring(node):
+                yield f"{module.shown}:{node.lineno}: {node.name}"
 
 
 def _is_import(node: ast.AST) -> bool:
