@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from newsletter.broadcasts.rules import BroadcastState
 from newsletter.database.base import Base
 
 
-class BroadcastState(StrEnum):
-    """Where a broadcast stands; what a person reads is in `BROADCAST_WORDS`."""
-
-    DRAFT = "draft"
-    QUEUED = "queued"  # waits for send_at
-    STARTED = "started"  # its recipients are fixed: the ledger rows are the snapshot (semantics 2.12)
-    CANCELED = "canceled"
-
-
-BROADCAST_WORDS = {
-    BroadcastState.DRAFT: "draft",
-    BroadcastState.QUEUED: "queued",
-    BroadcastState.STARTED: "sent or being sent",
-    BroadcastState.CANCELED: "canceled",
-}
-
-
 class Broadcast(Base):
-    """An email to an audience: `all`, `tag:NAME` or `person:ID`, due at `send_at`."""
+    """An email to an audience: `all`, `tag:NAME` or `person:ID`, due at `send_at` (empty: as soon as it is queued)."""
 
     __tablename__ = "broadcasts"
 

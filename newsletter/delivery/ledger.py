@@ -15,7 +15,13 @@ from newsletter.delivery.rules import Lane, State
 from newsletter.errors import NotFound
 from newsletter.web.paging import LIKE_ESCAPE, containing
 
-KINDS = {"confirm": "Confirmation", "magnet": "Gift", "step": "Series", "broadcast": "Email to many"}
+KINDS = {
+    "confirm": "Confirmation",
+    "reminder": "Reminder",
+    "magnet": "Gift",
+    "step": "Series",
+    "broadcast": "Email to many",
+}
 LANES: dict[int, str] = {Lane.TRANSACTIONAL: "At once", Lane.SEQUENCE: "Series", Lane.BULK: "To many"}
 
 # What an enhanced status code says, by its last two numbers (RFC 3463 section 3 and RFC 7505); the first, 4 or 5,
@@ -88,6 +94,8 @@ def plain_reason(reason: str) -> str:
     parts = rest.split(":")
     if kind == "confirm":
         return "Confirmation of a sign-up"
+    if kind == "reminder":
+        return "Reminder to confirm"
     if kind == "magnet":
         return f"Gift no. {parts[0]}"
     if kind == "step":

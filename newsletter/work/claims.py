@@ -48,4 +48,6 @@ def insert_missing(
     insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(model)
     statement = insert.from_select([column.key for column in columns], rows)
     elements = [column.key for column in unique]
-    return session.connection().execute(statement.on_conflict_do_nothing(index_elements=elements)).rowcount
+    statement = statement.on_conflict_do_nothing(index_elements=elements)
+    # Without the option SQLAlchemy forgets the count of an INSERT on PostgreSQL and answers -1.
+    return session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount

@@ -1,0 +1,61 @@
+"""The email of a broadcast, as the ledger asks for it at the moment of sending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from sqlalchemy.orm import Session
+
+from newsletter.audience import queries as audience
+from newsletter.audience import rules as audience_rules
+from newsletter.audience.models import Subscriber
+from newsletter.broadcasts import rules
+from newsletter.broadcasts.models import Broadcast
+from newsletter.broadcasts.rules import BroadcastState, Whom
+from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
+from newsletter.delivery.models import Delivery
+from newsletter.errors import SourceError
+from newsletter.messages import dialect, images
+from newsletter.messages.compiling import CompiledMessage, compile_message
+from newsletter.messages.source import parse
+from newsletter.messages.studio import Studio
+
+# The writer sees the body in a field of its own, so its lines count from 1 there and not below the front matter.
+NAME = "The text"
+_PLAIN = dialect.Dialect(escape=False)
+
+
+def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
+    """The email, unless its reader has left or the broadcast was called off (semantics 2.6)."""
+    number = delivery.reason.partition(":")[2]
+    broadcast = session.get(Broadcast, int(number))
+    if broadcast is None or broadcast.state != BroadcastState.STARTED:
+        return Withdrawn("the email to everybody was called off")
+    person = session.get_one(Subscriber, delivery.subscriber_id)
+    why_not = audience_rules.why_not_marketing(person.status, person.marketing)
+    if why_not:
+        return Withdrawn(why_not)
+    who = rules.audience(broadcast.audience)
+    if who.whom is Whom.TAG and who.tag not in audience.tag_names(session, person.id):
+        return Withdrawn(f"not tagged {who.tag} any more")
+    return letter_of(broadcast.source, studio_in_mail(session))
+
+
+def letter_of(source: str, studio: Studio) -> Letter:
+    """A stored text as a letter; raises SourceError naming the line."""
+    return Letter(compiled(source, studio), marketing=True, list_name="newsletter")
+
+
+@lru_cache(maxsize=32)
+def compiled(source: str, studio: Studio) -> CompiledMessage:
+    """A stored text, compiled once for all its readers in this process; raises SourceError naming the line."""
+    text = rules.read_source(source)
+    if not text.subject:
+        raise SourceError("The subject is empty.", remedy="Write one; it is what readers see first.")
+    if not text.body.strip():
+        raise SourceError("The email has no text yet.", remedy="Write some words below the subject.")
+    for name, words in (("The subject", text.subject), ("The preheader", text.preheader)):
+        dialect.check(_PLAIN, words, name=name, first_line=1)
+    parsed = replace(parse(source, name=NAME), subject_line=1, preheader_line=1, body_line=1)
+    return compile_message(parsed, studio, image=images.resolver(studio.url), marketing=True)
