@@ -144,6 +144,7 @@ def context(page: Page) -> dict[str, object]:
         "page": page,
         "pieces": [(piece, Markup(piece.html)) for piece in article.pieces(page.body)],  # noqa: S704 - raw HTML is escaped by the parser
         "canonical": canonical(page, queries.home(read)),
+        "page_url": canonical(page, queries.home(read)),
         "card_url": f"{base_url}/p/{page.slug}/card.png",
         "minutes": rules.reading_minutes(article.plain_words(page.body)),
         "form": form,
