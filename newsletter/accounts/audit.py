@@ -14,6 +14,7 @@ AUDIT_WORDS = {
     "subscriber.exported": "Downloaded what is held about a person",
     "subscriber.tagged": "Added a tag",
     "subscriber.untagged": "Removed a tag",
-    "subscriber.renamed": "Corrected a person's name",
+    "subscriber.corrected": "Corrected a person’s details",
+    "subscriber.added": "Added a person by hand",
     "subscribers.exported": "Downloaded the list of subscribers",
 }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import structlog
 from flask import Flask, current_app, g, request, url_for
@@ -65,14 +65,6 @@ def init(app: Flask) -> None:
     app.jinja_env.globals.update(page_url=page_url)
 
 
-def zone_of(studio: Studio) -> ZoneInfo:
-    """The studio's time zone, UTC when this machine does not know it."""
-    try:
-        return ZoneInfo(studio.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
-
-
 def look() -> Look:
     """The studio of this request; the defaults while the database is down, so that even the problem page has a face."""
     if "look" not in g:
@@ -98,7 +90,7 @@ def _look(studio: Studio) -> Look:
         accent=studio.accent,
         signature=studio.signature,
         postal_address=studio.postal_address,
-        zone=zone_of(studio),
+        zone=queries.zone_of(studio),
     )
 
 
@@ -111,6 +103,8 @@ def rooms() -> list[Room]:
     }
     paths = [path for path, _, _ in ROOMS if path in built]
     inside = [path for path in paths if request.path == path or request.path.startswith(path + "/")]
+    if request.path not in {"/admin", "/admin/"}:
+        inside = [path for path in inside if path != "/admin"]  # every page is below the overview, none belongs to it
     here = max(inside, key=len, default="")
     return [Room(url_for(built[path]), word, icon, path == here) for path, word, icon in ROOMS if path in built]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
@@ -36,6 +38,14 @@ def default_studio() -> Studio:
         reminder=True,
         setup_at=None,
     )
+
+
+def zone_of(studio: Studio) -> ZoneInfo:
+    """The studio's time zone, UTC when this machine does not know it."""
+    try:
+        return ZoneInfo(studio.timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
 
 
 def is_set_up(session: Session) -> bool:
