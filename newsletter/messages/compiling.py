@@ -11,13 +11,13 @@ import css_inline
 import mrml
 
 from newsletter.errors import SourceError
-from newsletter.messages import plain
-from newsletter.messages.dialect import STANDING_NAMES, Dialect, check, href, names_read, printable, url_part
+from newsletter.messages import plain, statements
+from newsletter.messages.dialect import Dialect, Fields, check, href, names_read, printable, url_part
 from newsletter.messages.images import Image, Resolver
 from newsletter.messages.layouts import Layout, load_layout
 from newsletter.messages.markdown import Block, blocks, pictures
 from newsletter.messages.prose import Pictures, mjml
-from newsletter.messages.script import Script
+from newsletter.messages.script import Script, place
 from newsletter.messages.sentinels import Piece, Sentinels, tag
 from newsletter.messages.source import LONGEST_SUBJECT, Source
 from newsletter.messages.studio import Studio
@@ -98,7 +98,7 @@ class _Compiler:
         self.source, self.layout = source, layout
         self.standing: dict[str, object] = {"studio": studio, "marketing": marketing}
         self.sentinels = Sentinels.for_text(source.subject, source.preheader, source.body, layout.mjml, layout.text)
-        self.pictures = Pictures(image, source.name, embed, source.body_line)
+        self.pictures = Pictures(image, source.name, embed, self.sentinels, source.body_line)
 
     def compile(self) -> CompiledMessage:
         source, cut = self.source, self.sentinels.cut
@@ -153,7 +153,7 @@ class _Compiler:
 
     def _text(self, parts: Iterable[Part], subject: str) -> str:
         body = "".join(self._line(part) for part in parts)
-        frame = self.sentinels.statements_apart(self._frame(self.layout.text, "txt"))
+        frame = self._frame(self.layout.text, "txt")
         lines: list[Part] = []
         for line in frame.split("\n"):
             only_statements = line.strip() and not self.sentinels.pattern.sub("", line).strip()
@@ -180,7 +180,7 @@ class _Compiler:
         check(_TEXT, text, name=where, first_line=1)
         kept = _SLOT.sub(lambda match: f"\x02{match[1]}\x03", text)
         cut = self.sentinels.cut(kept, where=where)
-        return self.sentinels.statements_apart(re.sub("\x02(\\w+)\x03", r"{{ \1 }}", cut))
+        return statements.apart(re.sub("\x02(\\w+)\x03", r"{{ \1 }}", cut), self.sentinels)
 
     def _fold(self, text: str, *, in_markup: bool, breaks: bool = True) -> str:
         """The text with what is the same for all readers already filled in."""
@@ -190,10 +190,8 @@ class _Compiler:
             value = self._standing_value(piece)
             if value is None:
                 return match[0]
-            if piece.filtered:
-                value = (href if piece.filtered == "_href" else url_part)(value)
             if in_markup:
-                return escape(value).replace("\n", "<br/>" if breaks else " ")
+                return escape(value).replace("\n", "<br>" if breaks else " ")
             return value.replace("\n", plain.BREAK)
 
         return self.sentinels.pattern.sub(swap, text)
@@ -201,12 +199,17 @@ class _Compiler:
     def _standing_value(self, piece: Piece) -> str | None:
         if piece.kind == "constant":
             return piece.code
-        if piece.kind != "expression" or not names_read(_TEXT, piece.code) <= STANDING_NAMES:
+        names = names_read(_TEXT, piece.code) if piece.kind == "expression" else set()
+        if not names or not names <= self.standing.keys():
             return None
-        if "part" in names_read(_TEXT, piece.code):
-            return None
-        value = _TEXT.compile_expression(piece.code, undefined_to_none=False)(**self.standing)
-        return "\n".join(str(printable(line)) for line in ("" if value is None else str(value)).split("\n"))
+        try:
+            value = _TEXT.compile_expression(piece.code, undefined_to_none=False)(**self.standing)
+            text = "" if value is None else str(value)
+            if piece.filtered:
+                text = (href if piece.filtered == "_href" else url_part)(text)
+        except Exception as problem:  # an operator's expression may raise anything
+            raise SourceError(f"{place(piece)}: {problem}", remedy="Check the name.") from problem
+        return "\n".join(str(printable(line)) for line in text.split("\n"))
 
     def _script(self, dialect: Dialect, text: str) -> Script:
         folded = self._fold(text, in_markup=dialect is _HTML)
@@ -236,10 +239,12 @@ def _complete(context: Mapping[str, object]) -> dict[str, object]:
     links = full.get("links")
     full["links"] = dict.fromkeys(LINK_NAMES) | (dict(links) if isinstance(links, Mapping) else {})
     full.setdefault("magnet", None)
-    if "fields" not in full:
-        subscriber = full.get("subscriber")
-        mapped = subscriber.get("fields") if isinstance(subscriber, Mapping) else getattr(subscriber, "fields", None)
-        full["fields"] = mapped or {}
+    subscriber = full.get("subscriber")
+    if isinstance(subscriber, Mapping):
+        held = subscriber.get("fields")
+        fields = Fields(held if isinstance(held, Mapping) else {})
+        full["subscriber"] = {**subscriber, "fields": fields}
+        full.setdefault("fields", fields)
     return full
 
 

@@ -48,6 +48,19 @@ class Missing(StrictUndefined):
         return f"There is no {wanted!r} for this reader.{hint}"
 
 
+class Absent(Missing):
+    """A custom field that this reader does not have: it may be asked for and replaced, but not printed as it is."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:  # type: ignore[override]  # asking is no error here, unlike in its parent
+        return False
+
+
+class Fields(dict[str, object]):
+    """A reader's custom fields. Not every reader has every field, so `{{ fields.city or "your town" }}` is right."""
+
+
 class Dialect(ImmutableSandboxedEnvironment):
     """The sandbox: mappings answer by their keys first, arithmetic is for numbers, ranges are short."""
 
@@ -63,7 +76,15 @@ class Dialect(ImmutableSandboxedEnvironment):
         """A key of a mapping, or an attribute of anything else, as the sandbox allows."""
         if isinstance(obj, Mapping) and attribute in obj:
             return obj[attribute]
+        if isinstance(obj, Fields) and attribute not in _METHODS:
+            return Absent(obj=obj, name=attribute)
         return super().getattr(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """What stands under a key or a number."""
+        if isinstance(obj, Fields) and argument not in obj:
+            return Absent(obj=obj, name=argument)
+        return super().getitem(obj, argument)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Arithmetic. Raises SecurityError for texts, which could be multiplied to fill the memory."""
@@ -81,7 +102,7 @@ def check(dialect: Dialect, template: str, *, name: str, first_line: int) -> Non
         for node in tree.find_all(nodes.Node):
             _check_node(node)
     except TemplateSyntaxError as problem:
-        line = first_line + problem.lineno - 1
+        line = first_line + (problem.lineno or 1) - 1
         raise SourceError(
             f"{name}, line {line}: the template cannot be understood: {problem.message}",
             remedy="Look for an unclosed {{ or {%, a missing {% endif %} or {% endfor %}, or a mistyped filter.",
@@ -99,6 +120,8 @@ def _check_node(node: nodes.Node) -> None:
         raise TemplateSyntaxError("this cannot be called in emails.", node.lineno)
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
         raise TemplateSyntaxError(f"{node.attr!r} is private.", node.lineno)
+    if isinstance(node, nodes.Name) and node.name in {"self", "super", "caller"}:
+        raise TemplateSyntaxError(f"{node.name!r} is not available in emails.", node.lineno)
 
 
 def _may_call(target: nodes.Node) -> bool:

@@ -17,7 +17,7 @@ from newsletter.errors import SuppleError
 LONGEST_LINE = 998  # octets without CRLF (RFC 5322, section 2.1.1)
 _FOLD_AT = 78
 _WORD_ROOM = 75  # RFC 2047, section 2: an encoded word's whole length
-_PARAMETER_ROOM = 60
+_PARAMETER_ROOM = 56
 _LONGEST_WORDS = 400  # characters of a name or subject; past any program's patience, short of any limit
 
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")

@@ -1,9 +1,20 @@
-"""Pictures in emails: drawn once per process, named by their content, shown at half their size in pixels."""
+"""Pictures in emails: drawn once per process, named by their content, sent with twice the pixels they are shown at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import hashlib
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+from newsletter.errors import SourceError
+from newsletter.figures import raster
+from newsletter.figures.exercises import EXERCISES
+
+FIGURE = "figure:"
+WIDEST, NARROWEST, TALLEST = 520, 260, 360  # CSS pixels; 520 fills the column, 360 leaves room for words on a phone
+_DENSITY = 2  # device pixels for one CSS pixel, so that a picture is crisp on a phone
 
 
 @dataclass(frozen=True)
@@ -22,7 +33,65 @@ class Image:
     @property
     def content_id(self) -> str:
         """The name by which the HTML finds this picture inside the same message (RFC 2392)."""
-        return f"{self.content_hash[:32]}@media"
+        return f"{self.content_hash}@media"
 
 
 Resolver = Callable[[str], Image]
+
+
+def resolver(base_url: str) -> Resolver:
+    """Finds what operators write: `figure:cactus-glides`, or `figure:cactus-glides.gif` for the moving one."""
+
+    def resolve(source: str) -> Image:
+        if not source.startswith(FIGURE):
+            raise SourceError(f"{source!r} is not a picture of this installation.")
+        return figure(source.removeprefix(FIGURE), base_url)
+
+    return resolve
+
+
+def figure(name: str, base_url: str) -> Image:
+    """The picture of an exercise (`cactus-glides`, `cactus-glides.gif`). Raises SourceError for an unknown one."""
+    key, _, kind = name.partition(".")
+    if key not in EXERCISES or kind not in {"", "png", "gif"}:
+        raise SourceError(
+            f"There is no exercise {name!r}.", remedy="These exist: " + ", ".join(sorted(EXERCISES)) + "."
+        )
+    content, wide, high = _drawn(key, kind or "png")
+    suffix = kind or "png"
+    name_of_content = hashlib.sha256(content).hexdigest()[:32]
+    shown = max(NARROWEST, min(WIDEST, round(TALLEST * wide / high)))
+    return Image(
+        name=name,
+        url=f"{base_url.rstrip('/')}/media/{name_of_content}.{suffix}",
+        width=shown,
+        height=round(shown * high / wide),
+        alt=EXERCISES[key].alt,
+        content=content,
+        content_type=f"image/{suffix}",
+        content_hash=name_of_content,
+    )
+
+
+def every_figure(base_url: str) -> Iterator[Image]:
+    """The still picture of every exercise, drawn as they are asked for."""
+    return (figure(key, base_url) for key in EXERCISES)
+
+
+def drawn_as(content_hash: str, kind: str) -> Image | None:
+    """The exercise's picture (kind `png` or `gif`) whose content has this hash; the first call draws them all."""
+    return _by_hash(kind).get(content_hash) if kind in {"png", "gif"} else None
+
+
+@functools.cache
+def _by_hash(kind: str) -> dict[str, Image]:
+    every = (figure(f"{key}.{kind}", "") for key in EXERCISES)
+    return {image.content_hash: image for image in every}
+
+
+@functools.cache
+def _drawn(key: str, kind: str) -> tuple[bytes, int, int]:
+    """A picture's bytes and its width and height in pixels."""
+    content = raster.gif(key, WIDEST) if kind == "gif" else raster.png(key, WIDEST * _DENSITY)
+    wide, high = struct.unpack("<HH", content[6:10]) if kind == "gif" else struct.unpack(">II", content[16:24])
+    return content, wide, high

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from newsletter.messages import statements
 from newsletter.messages.sentinels import Sentinels
 
 BUTTON_MARK = "{.button}"
@@ -65,7 +66,7 @@ def blocks(text: str, sentinels: Sentinels, *, first_line: int = 1) -> list[Bloc
     """The blocks of a Markdown text whose Jinja2 tags are sentinels."""
     found: list[Block] = []
     run: list[Token] = []
-    for group in _groups(PARSER.parse(sentinels.statements_apart(text))):
+    for group in _groups(PARSER.parse(statements.apart(text, sentinels))):
         special = _special(group, sentinels, first_line)
         if special is None:
             run.extend(group)

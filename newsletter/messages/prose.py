@@ -29,11 +29,17 @@ class Pictures:
     resolve: Resolver
     name: str
     embedded: bool
+    sentinels: Sentinels
     first_line: int = 1
     used: dict[str, Image] = field(default_factory=dict)
 
     def get(self, source: str, line: int) -> Image:
         """The image for a Markdown image's source. Raises SourceError when there is none."""
+        if self.sentinels.pattern.search(source):
+            raise SourceError(
+                f"{self.name}, line {line}: a picture's name holds {{{{ … }}}}.",
+                remedy="Write the name out; to choose between two, put each between {% if %} and {% endif %}.",
+            )
         if source not in self.used:
             try:
                 self.used[source] = self.resolve(source)

@@ -30,7 +30,7 @@ class Script:
             return cls(dialect.from_string(template), lines)
         except TemplateSyntaxError as problem:
             piece = lines.get(problem.lineno)
-            raise SourceError(f"{_place(piece)}: {problem.message}", remedy="Check the tag.") from problem
+            raise SourceError(f"{place(piece)}: {problem.message}", remedy="Check the tag.") from problem
 
     def run(self, context: Mapping[str, object]) -> str:
         """The part for one reader. Raises RenderError naming the line and the tag."""
@@ -49,13 +49,14 @@ class Script:
     def _explained(self, problem: Exception) -> RenderError:
         piece = self.lines.get(_line(problem.__traceback__))
         return RenderError(
-            f"{_place(piece)}: {problem}",
+            f"{place(piece)}: {problem}",
             means="This reader's email cannot be made.",
             remedy='Check the name; for what not every reader has, write {{ name or "something else" }}.',
         )
 
 
-def _place(piece: Piece | None) -> str:
+def place(piece: Piece | None) -> str:
+    """Where a tag stands and what it says, for a person."""
     if piece is None:
         return "the template"
     code = " ".join(piece.code.split())

@@ -72,18 +72,6 @@ class Sentinels:
 
         return _TAG.sub(swap, text)
 
-    def statements_apart(self, text: str) -> str:
-        """Lines that hold only statements become comments: blocks of their own, which no tool makes a paragraph of."""
-        line = re.compile(rf"^([ \t]*)((?:q{self.key}z\d{{4}}z[ \t]*)+)$", re.MULTILINE)
-
-        def wrap(match: re.Match[str]) -> str:
-            found = self.found(match[2])
-            if any(piece.kind in {"expression", "constant"} for piece in found):
-                return match[0]
-            return match[1] + re.sub(rf"(q{self.key}z\d{{4}}z)[ \t]*", r"<!--\1-->", match[2])
-
-        return line.sub(wrap, text)
-
     def found(self, text: str) -> list[Piece]:
         """The pieces whose words stand in the text, in order."""
         return [self.pieces[int(number)] for number in self.pattern.findall(text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 from dataclasses import dataclass
 
@@ -43,12 +44,12 @@ class Studio:
     @property
     def accent_text(self) -> str:
         """The accent, darkened until it can be read as text on white."""
-        return _until_readable(self.accent, "#000000", _LIGHT_SURFACE, _READABLE)
+        return _until_readable(self.accent, -1, _LIGHT_SURFACE, _READABLE)
 
     @property
     def accent_night(self) -> str:
         """The accent, lightened until it can be read as text on the dark surface."""
-        return _until_readable(self.accent, "#FFE9DC", _DARK_SURFACE, 6.5)
+        return _until_readable(self.accent, +1, _DARK_SURFACE, 6.5)
 
 
 def contrast(one: str, other: str) -> float:
@@ -67,10 +68,15 @@ def _channels(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def _until_readable(colour: str, towards: str, surface: str, wanted: float) -> str:
-    for step in range(21):
-        pairs = zip(_channels(colour), _channels(towards), strict=True)
-        mixed = "#" + "".join(f"{round(a + (b - a) * step / 20):02X}" for a, b in pairs)
-        if contrast(mixed, surface) >= wanted:
-            return mixed
-    return towards
+def _until_readable(colour: str, direction: int, surface: str, wanted: float) -> str:
+    """The colour made darker (-1) or lighter (+1), its hue kept, until its contrast to the surface is as wanted."""
+    red, green, blue = _channels(colour)
+    hue, lightness, saturation = colorsys.rgb_to_hls(red / 255, green / 255, blue / 255)
+    for _ in range(50):
+        if contrast(colour, surface) >= wanted:
+            return colour
+        lightness = min(1.0, max(0.0, lightness + direction * 0.02))
+        lively = min(1.0, saturation * 1.2) if direction > 0 else saturation  # light tints look pale otherwise
+        mixed = colorsys.hls_to_rgb(hue, lightness, lively)
+        colour = "#" + "".join(f"{round(channel * 255):02X}" for channel in mixed)
+    return colour
