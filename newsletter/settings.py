@@ -171,8 +171,8 @@ def _database_url(value: str) -> str:
 
 
 def _server(name: str, value: str) -> None:
-    # Without a host a socket's folder may stand in the query instead: postgresql:///name?host=/run/postgresql
-    if not re.match(r"[^/]*:///[^?]*\?(.*&)?host=.", value):
+    # Without a host a socket's folder may stand in the query: postgresql://bob@/name?host=/run/postgresql
+    if not re.match(r"[a-z+]+://([^/?@]*@)?/[^?]*\?(.*&)?host=.", value):
         _url(name, value)
 
 

@@ -108,6 +108,7 @@ def test_smtp_urls(given: str, wanted: Smtp, tmp_path: Path) -> None:
         ("postgres://bob:x@db.example.org/s", "postgresql+psycopg://bob:x@db.example.org/s"),
         ("postgresql://db.example.org:5433/s", "postgresql+psycopg://db.example.org:5433/s"),
         ("postgresql:///s?host=/run/postgresql", "postgresql+psycopg:///s?host=/run/postgresql"),
+        ("postgresql://bob:@/s?host=/run/postgresql", "postgresql+psycopg://bob:@/s?host=/run/postgresql"),
     ],
 )
 def test_postgres_urls_get_their_driver_and_the_queue_stands_beside(given: str, wanted: str, tmp_path: Path) -> None:

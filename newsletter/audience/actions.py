@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, literal, select, true, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from newsletter import tokens
@@ -13,6 +14,7 @@ from newsletter.addresses import Address
 from newsletter.audience import queries, rules
 from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, SubscriberTag, Suppression, Tag
 from newsletter.audience.rules import Status
+from newsletter.work.claims import insert_missing
 
 ERASED = "erased"  # the suppression that only keeps imports out: a fresh sign-up by the person themselves lifts it
 Forget = Callable[[Session, int], None]
@@ -26,8 +28,12 @@ def remember(session: Session, address: Address, *, source: str, now: datetime) 
     person = Subscriber(
         email=address.text, email_key=address.key, status=Status.PENDING, source=source, created_at=now, fields={}
     )
-    session.add(person)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(person)
+    except IntegrityError:
+        # A double click: the other request made them between the look and the write.
+        return queries.required(session, address)
     return person
 
 
@@ -44,9 +50,15 @@ def record_consent(session: Session, consent: Consent) -> Consent:
 
 
 def confirm(session: Session, consent: Consent, now: datetime) -> Subscriber:
-    """The person pressed the button: they are confirmed, with what this consent allows."""
+    """The person pressed the button: they are confirmed, with what this consent allows.
+
+    An old link does not bring back who bounced, complained or was erased since (semantics 1.2).
+    """
     person = session.get_one(Subscriber, consent.subscriber_id)
     consent.confirmed_at = consent.confirmed_at or now
+    if person.status in rules.CLOSED:
+        note(session, person.id, "confirmed", "Pressed the button of an old email; nothing was changed", now)
+        return person
     if person.status != Status.CONFIRMED:
         person.marketing = consent.marketing
         person.confirmed_at = now
@@ -76,6 +88,8 @@ def unsubscribe(session: Session, subscriber_id: int, detail: str, now: datetime
 def close(session: Session, subscriber_id: int, status: Status, detail: str, now: datetime) -> None:
     """Nothing goes to this person any more: their address bounced, or they complained."""
     person = session.get_one(Subscriber, subscriber_id)
+    if person.status == Status.ERASED:
+        return  # the detail often quotes the address, which was to be gone
     person.status = rules.stricter(person.status, status)
     person.marketing = False
     note(session, subscriber_id, str(status), detail, now)
@@ -86,11 +100,9 @@ def add_tag(session: Session, subscriber_id: int, name: str, now: datetime) -> N
     name = rules.tidy_tag(name)
     if not name:
         return
-    tag = session.scalar(select(Tag).where(Tag.name == name))
-    if tag is None:
-        tag = Tag(name=name)
-        session.add(tag)
-        session.flush()
+    # Two confirmations at once may both bring the first use of a tag.
+    insert_missing(session, Tag, [Tag.name], select(literal(name)).where(true()), unique=[Tag.name])
+    tag = session.scalars(select(Tag).where(Tag.name == name)).one()
     if session.get(SubscriberTag, (subscriber_id, tag.id)) is None:
         session.add(SubscriberTag(subscriber_id=subscriber_id, tag_id=tag.id, tagged_at=now))
         note(session, subscriber_id, "tagged", f"Tagged “{name}”", now)
@@ -99,6 +111,7 @@ def add_tag(session: Session, subscriber_id: int, name: str, now: datetime) -> N
 
 def remove_tag(session: Session, subscriber_id: int, name: str, now: datetime) -> None:
     """Take a tag from a person."""
+    name = rules.tidy_tag(name)
     tag = session.scalar(select(Tag).where(Tag.name == name))
     owned = session.get(SubscriberTag, (subscriber_id, tag.id)) if tag else None
     if owned is not None:
@@ -157,6 +170,8 @@ def merge(
     keep.timezone = keep.timezone or drop.timezone
     keep.fields = {**drop.fields, **keep.fields}
     keep.created_at = min(keep.created_at, drop.created_at)
+    keep.confirmed_at = keep.confirmed_at or drop.confirmed_at
+    keep.unsubscribed_at = keep.unsubscribed_at or drop.unsubscribed_at
     for room in absorb:
         room(session, keep_id, drop_id)
     owned = select(SubscriberTag.tag_id).where(SubscriberTag.subscriber_id == keep_id)

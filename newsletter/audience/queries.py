@@ -19,9 +19,24 @@ def subscriber(session: Session, subscriber_id: int) -> Subscriber | None:
     return session.get(Subscriber, subscriber_id)
 
 
+def fresh(session: Session, subscriber_id: int) -> Subscriber:
+    """The subscriber as the database has it now, whatever was read before."""
+    return session.get_one(Subscriber, subscriber_id, populate_existing=True)
+
+
+def only(subscriber_id: int) -> Select[int]:
+    """The id of one subscriber as a selection, empty when there is no such person."""
+    return select(Subscriber.id).where(Subscriber.id == subscriber_id)
+
+
 def by_address(session: Session, address: Address) -> Subscriber | None:
     """The subscriber with that address."""
     return session.scalar(select(Subscriber).where(Subscriber.email_key == address.key))
+
+
+def required(session: Session, address: Address) -> Subscriber:
+    """The subscriber with that address, who is known to be there."""
+    return session.scalars(select(Subscriber).where(Subscriber.email_key == address.key)).one()
 
 
 def suppressed_because(session: Session, fingerprint: str) -> str | None:
@@ -81,12 +96,17 @@ def consents(session: Session, subscriber_id: int) -> Sequence[Consent]:
 
 def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
     """What happened with a person in this room."""
-    events = select(SubscriberEvent).where(SubscriberEvent.subscriber_id == subscriber_id)
-    lines = [HistoryLine(event.at, event.kind, event.detail or event.kind) for event in session.scalars(events)]
+    events = _events(session, subscriber_id)
+    lines = [HistoryLine(event.at, event.kind, event.detail or event.kind) for event in events]
     for given in consents(session, subscriber_id):
         what = "the gift and follow-ups" if given.marketing else "the gift only"
         lines.append(HistoryLine(given.requested_at, "consent", f"Asked for {what}"))
     return lines
+
+
+def _events(session: Session, subscriber_id: int) -> Sequence[SubscriberEvent]:
+    found = select(SubscriberEvent).where(SubscriberEvent.subscriber_id == subscriber_id)
+    return session.scalars(found.order_by(SubscriberEvent.id)).all()
 
 
 def held(session: Session, subscriber_id: int) -> dict[str, Any]:
@@ -95,8 +115,9 @@ def held(session: Session, subscriber_id: int) -> dict[str, Any]:
     return {
         "person": _columns(person, leave_out={"id", "email_key"}) | {"tags": tag_names(session, subscriber_id)},
         "consents": [_columns(given, leave_out={"id", "subscriber_id"}) for given in consents(session, subscriber_id)],
+        "history": [_columns(event, leave_out={"id", "subscriber_id"}) for event in _events(session, subscriber_id)],
     }
 
 
-def _columns(row: Subscriber | Consent, leave_out: set[str]) -> dict[str, Any]:
+def _columns(row: Subscriber | Consent | SubscriberEvent, leave_out: set[str]) -> dict[str, Any]:
     return {column.key: getattr(row, column.key) for column in row.__mapper__.columns if column.key not in leave_out}

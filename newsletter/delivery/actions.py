@@ -6,16 +6,16 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, String, cast, delete, literal, or_, select, update
+from sqlalchemy import Select, String, cast, delete, literal, select, update
 from sqlalchemy.orm import Session
 
-from newsletter import tokens
+from newsletter import addresses, tokens
 from newsletter.audience import actions as audience
-from newsletter.audience.models import Subscriber
+from newsletter.audience import queries as people
 from newsletter.audience.rules import Status
 from newsletter.database.engine import after_commit
 from newsletter.delivery import rules
-from newsletter.delivery.models import Attempt, Delivery, Relay, Trial
+from newsletter.delivery.models import Attempt, Delivery, MailboxMessage, Relay, Trial
 from newsletter.delivery.rules import ARROWS, ENDED, Lane, Reply, State
 from newsletter.errors import InputError
 from newsletter.settings import current
@@ -28,7 +28,7 @@ RELAY_PAUSE = timedelta(minutes=1)
 
 def plan(session: Session, *, reason: str, subscriber_id: int, lane: Lane, due_at: datetime, now: datetime) -> bool:
     """Plan one email; False when this person has one for this reason already."""
-    one = select(Subscriber.id).where(Subscriber.id == subscriber_id)
+    one = people.only(subscriber_id)
     return plan_many(session, reason=reason, subscribers=one, lane=lane, due_at=due_at, now=now) == 1
 
 
@@ -41,7 +41,7 @@ def plan_many(
     """
     settings = current()
     mark = tokens.fingerprint(settings.secret_key, f"message-id {reason}")[:20]
-    domain = settings.mail_from.rpartition("@")[2]
+    domain = addresses.on_the_wire(settings.mail_from).rpartition("@")[2]
     chosen = subscribers.subquery()
     person = chosen.c[0]
     message_id = literal(f"<{mark}.") + cast(person, String) + literal(f"@{domain}>")
@@ -88,15 +88,17 @@ def _move(
 
 def claim_due(session: Session, worker: str, now: datetime, limit: int) -> list[int]:
     """Take up to `limit` due emails for `worker` until the lease ends: the urgent lane first, then the longest due."""
-    return claim(
+    order = [Delivery.lane, Delivery.due_at, Delivery.id]
+    claimed = claim(
         session,
         Delivery,
         Delivery.id,
         where=[Delivery.state.in_([State.PLANNED, State.DEFERRED]), Delivery.due_at <= now],
-        order_by=[Delivery.lane, Delivery.due_at, Delivery.id],
+        order_by=order,
         limit=limit,
         values={"state": State.CLAIMED, "claimed_by": worker, "lease_until": now + rules.LEASE},
     )
+    return list(session.scalars(select(Delivery.id).where(Delivery.id.in_(claimed)).order_by(*order)))
 
 
 def begin_sending(session: Session, delivery_ids: list[int], worker: str, now: datetime) -> set[int]:
@@ -110,10 +112,26 @@ def begin_sending(session: Session, delivery_ids: list[int], worker: str, now: d
     return set(session.scalars(mine))
 
 
+def keep_sending(session: Session, delivery_ids: list[int], worker: str, now: datetime) -> set[int]:
+    """Prolong the lease of those still to be handed over; returns the ones that are still this worker's.
+
+    Without it a slow relay outlives the lease, another worker takes the rest of the window, and both send it.
+    """
+    mine = (
+        update(Delivery)
+        .where(Delivery.id.in_(delivery_ids), Delivery.state == State.SENDING, Delivery.claimed_by == worker)
+        .values(lease_until=now + rules.LEASE)
+        .returning(Delivery.id)
+    )
+    return set(session.scalars(mine))
+
+
 def record(session: Session, delivery_id: int, reply: Reply, *, relay: str, subject: str, now: datetime) -> State:
     """Write down what the relay answered, and follow the arrow it means."""
-    row = session.get_one(Delivery, delivery_id, populate_existing=True)
     state = rules.outcome(reply)
+    row = session.get(Delivery, delivery_id, populate_existing=True)
+    if row is None:
+        return state  # its reader's two records were merged meanwhile, and the other one had this email already
     session.add(
         Attempt(
             delivery_id=delivery_id,
@@ -133,15 +151,19 @@ def record(session: Session, delivery_id: int, reply: Reply, *, relay: str, subj
         values["due_at"] = now + rules.try_again_after(row.attempts + 1, reply, random.random())
     _move(session, delivery_id, state, now, why=reply.text[:300] if state is not State.ACCEPTED else "", **values)
     if state is State.UNKNOWN:
-        _repeat_if_urgent(session, delivery_id, row.lane, now)
+        _repeat_if_urgent(session, delivery_id, row.lane, row.attempts + 1, now)
     if state is State.REJECTED:
         audience.close(session, row.subscriber_id, Status.BOUNCED, f"Their mail server said: {reply.text[:200]}", now)
     return state
 
 
-def _repeat_if_urgent(session: Session, delivery_id: int, lane: int, now: datetime) -> None:
-    if rules.sent_again_by_itself(lane):
-        _move(session, delivery_id, State.PLANNED, now, why="Sent again: its answer was lost.", due_at=now)
+def _repeat_if_urgent(session: Session, delivery_id: int, lane: int, attempts: int, now: datetime) -> None:
+    if not rules.sent_again_by_itself(lane, attempts):
+        return
+    # The first repeat at once, because somebody waits for it; the next ones give the relay time to recover.
+    due_at = now if attempts <= 1 else now + rules.try_again_after(attempts - 1, Reply(0), random.random())
+    why, source = "Sent again: its answer was lost.", State.UNKNOWN
+    _move(session, delivery_id, State.PLANNED, now, why=why, source=source, due_at=due_at)
 
 
 def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -> None:
@@ -163,16 +185,16 @@ def give_back(session: Session, delivery_ids: list[int], worker: str, now: datet
 
 def recover(session: Session, now: datetime) -> int:
     """Pick up what dead workers left: claims fall back, uncertain sendings become unknown, late ones expire."""
-    over = select(Delivery.id, Delivery.state, Delivery.lane).where(
+    over = select(Delivery.id, Delivery.state, Delivery.lane, Delivery.attempts).where(
         Delivery.state.in_([State.CLAIMED, State.SENDING]), Delivery.lease_until < now
     )
-    handled = 0
-    for delivery_id, state, lane in session.execute(over).all():
+    handled, why = 0, "A worker stopped while sending."
+    for delivery_id, state, lane, attempts in session.execute(over).all():
         if state == State.CLAIMED:
             handled += _move(session, delivery_id, State.PLANNED, now, source=State.CLAIMED, claimed_by=None)
-        elif _move(session, delivery_id, State.UNKNOWN, now, why="A worker stopped while sending.", claimed_by=None):
+        elif _move(session, delivery_id, State.UNKNOWN, now, why=why, claimed_by=None, attempts=attempts + 1):
             handled += 1
-            _repeat_if_urgent(session, delivery_id, lane, now)
+            _repeat_if_urgent(session, delivery_id, lane, attempts + 1, now)
     late = select(Delivery.id).where(
         Delivery.state == State.DEFERRED, Delivery.first_tried_at < now - rules.GIVE_UP_AFTER
     )
@@ -241,20 +263,35 @@ def relay_works(session: Session, name: str) -> None:
 
 
 def forget(session: Session, subscriber_id: int) -> None:
-    """Remove what is personal from the ledger; the rows stay, so that nothing is sent twice and figures stay right."""
-    settled = or_(Delivery.state.in_(ENDED), Delivery.state == State.UNKNOWN)
-    session.execute(update(Delivery).where(Delivery.subscriber_id == subscriber_id, settled).values(subject=""))
-    own = select(Delivery.id).where(Delivery.subscriber_id == subscriber_id)
+    """Remove what is personal from the ledger; the rows stay, so that nothing is sent twice and figures stay right.
+
+    What still waits is canceled when it comes due, because its reader is erased.
+    """
+    theirs = Delivery.subscriber_id == subscriber_id
+    own = select(Delivery.id).where(theirs)
+    # A mail server's answer repeats the address as a rule, and so does the built-in mailbox's copy.
     session.execute(update(Attempt).where(Attempt.delivery_id.in_(own)).values(text=""))
+    copies = MailboxMessage.message_id.in_(select(Delivery.message_id).where(theirs))
+    session.execute(delete(MailboxMessage).where(copies))
+    session.execute(update(Delivery).where(theirs).values(subject="", state_why=""))
 
 
 def absorb(session: Session, keep_id: int, drop_id: int) -> None:
-    """Move the emails of one record of a person to the other, where that one does not have the same already."""
-    same = select(Delivery.reason).where(Delivery.subscriber_id == keep_id)
-    theirs = Delivery.subscriber_id == drop_id
-    session.execute(
-        update(Delivery).where(theirs, Delivery.reason.not_in(same.scalar_subquery())).values(subscriber_id=keep_id)
-    )
+    """Move the emails of one record of a person to the other; of two for the same reason the further one stays."""
+    theirs = session.scalars(select(Delivery).where(Delivery.subscriber_id == drop_id)).all()
+    kept = session.scalars(select(Delivery).where(Delivery.subscriber_id == keep_id)).all()
+    same = {row.reason: row for row in kept}
+    for row in theirs:
+        other = same.get(row.reason)
+        if other is not None:
+            # One that waits gives way to one that went out: the person has that email.
+            waits = other.state in {State.PLANNED, State.DEFERRED}
+            session.delete(other if waits else row)
+            session.flush()
+            if not waits:
+                continue
+        row.subscriber_id = keep_id
+    session.flush()
 
 
 def plan_trial(session: Session, *, recipient: str, message_id: str, content: bytes, now: datetime) -> None:

@@ -17,6 +17,7 @@ from newsletter.delivery.letters import Letter, Withdrawn, writer_of
 from newsletter.delivery.models import Delivery
 from newsletter.messages import mime
 from newsletter.messages.compiling import Rendered
+from newsletter.messages.images import Image
 from newsletter.settings import Settings, current
 from newsletter.tokens import Purpose
 
@@ -31,6 +32,7 @@ class Sealed:
     message_id: str
     subject: str
     content: bytes
+    pictures: tuple[Image, ...]  # that the email links; they are stored before it leaves
 
 
 def compose(session: Session, row: Delivery, now: datetime) -> Sealed | Withdrawn:
@@ -39,7 +41,7 @@ def compose(session: Session, row: Delivery, now: datetime) -> Sealed | Withdraw
     Raises RenderError (or another SuppleError) when the template fails for this reader.
     """
     settings = current()
-    person = session.get_one(Subscriber, row.subscriber_id, populate_existing=True)
+    person = audience.fresh(session, row.subscriber_id)
     if person.status in audience_rules.CLOSED:
         return Withdrawn(audience_rules.STATUS_WORDS[audience_rules.Status(person.status)])
     suppressed = audience.suppressed_because(session, tokens.fingerprint(settings.secret_key, person.email_key))
@@ -48,6 +50,10 @@ def compose(session: Session, row: Delivery, now: datetime) -> Sealed | Withdraw
     letter = writer_of(row.reason)(session, row)
     if isinstance(letter, Withdrawn):
         return letter
+    # Asked here as well, so that no room above can forget it: marketing goes only to those who agreed to it.
+    barred = audience_rules.why_not_marketing(person.status, person.marketing) if letter.marketing else ""
+    if barred:
+        return Withdrawn(barred)
     rendered, links = render(letter, person, audience.tag_names(session, person.id), row.planned_at)
     name = f"{person.first_name} {person.last_name}".strip()
     return seal(
@@ -99,7 +105,7 @@ def seal(
     if letter.marketing:
         envelope = _as_list_mail(envelope, settings, letter, leave, reason)
     content = mime.build(rendered, envelope)
-    return Sealed(delivery_id, sender[1], address, message_id, rendered.subject, content)
+    return Sealed(delivery_id, sender[1], address, message_id, rendered.subject, content, letter.compiled.images)
 
 
 def reader(person: Subscriber, tags: list[str]) -> dict[str, object]:
@@ -141,7 +147,7 @@ def _as_list_mail(
     return replace(
         envelope,
         list_unsubscribe_url=leave,
-        list_unsubscribe_mailto=f"mailto:{settings.mail_from}?subject=unsubscribe",
+        list_unsubscribe_mailto=f"mailto:{addresses.on_the_wire(settings.mail_from)}?subject=unsubscribe",
         list_id=f"<{name}.{domain}>",
         feedback_id=f"{reason.replace(':', '-')}:{name}:{urlsplit(settings.base_url).hostname}",
     )

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 
 import structlog
+from flask import current_app
 from sqlalchemy import select
 
 from newsletter import addresses, clock
+from newsletter.database import blobs
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions, transports
 from newsletter.delivery.composing import Sealed, compose
 from newsletter.delivery.letters import Withdrawn
 from newsletter.delivery.models import Delivery, Relay, Trial
-from newsletter.delivery.rules import Reply, State, stops_relay
+from newsletter.delivery.rules import Reply, stops_relay
 from newsletter.delivery.transports import Transport
 from newsletter.errors import RelayError, SuppleError
 from newsletter.settings import current
@@ -75,6 +77,7 @@ def _make(delivery_id: int) -> Sealed | None:
     finally:
         session.rollback()
     if isinstance(made, Sealed):
+        _keep_pictures(made)
         return made
     with transaction() as writing:
         if isinstance(made, Withdrawn):
@@ -82,6 +85,17 @@ def _make(delivery_id: int) -> Sealed | None:
         else:
             actions.fail_template(writing, delivery_id, str(made), now)
     return None
+
+
+def _keep_pictures(sealed: Sealed) -> None:
+    # Known per application: asking the database for every picture of every email would be most of its work.
+    kept: set[str] = current_app.extensions.setdefault("kept_pictures", set())
+    new = [picture for picture in sealed.pictures if picture.content_hash not in kept]
+    if new:
+        with transaction() as session:
+            for picture in new:
+                blobs.put(session, picture.content, picture.content_type, clock.now())
+        kept.update(picture.content_hash for picture in new)
 
 
 def _send(transport: Transport, worker: str, ready: Sequence[Sealed]) -> None:
@@ -103,21 +117,21 @@ def _send_window(transport: Transport, worker: str, window: list[Sealed]) -> Non
     with transaction() as session:
         mine = actions.begin_sending(session, [sealed.delivery_id for sealed in window], worker, clock.now())
     # No transaction from here: the network may take a minute, and a writer held that long would stop everybody.
-    for sealed, reply in _hand_over(transport, [sealed for sealed in window if sealed.delivery_id in mine]):
+    for sealed in window:
+        if sealed.delivery_id not in mine:
+            continue
+        reply = transport.send(sealed.sender, sealed.recipient, sealed.message_id, sealed.content)
+        mine.discard(sealed.delivery_id)
         with transaction() as session:
             state = actions.record(
                 session, sealed.delivery_id, reply, relay=transport.name, subject=sealed.subject, now=clock.now()
             )
-            if state is State.ACCEPTED:
+            mine = actions.keep_sending(session, list(mine), worker, clock.now())
+            if reply.code and not stops_relay(reply):
                 actions.relay_works(session, transport.name)
         log.info("email handed over", delivery=sealed.delivery_id, outcome=state, code=reply.code)
         if stops_relay(reply):
             raise RelayError(f"The mail server {transport.name} refuses us: {reply.code} {reply.text}")
-
-
-def _hand_over(transport: Transport, window: list[Sealed]) -> Iterator[tuple[Sealed, Reply]]:
-    for sealed in window:
-        yield sealed, transport.send(sealed.sender, sealed.recipient, sealed.message_id, sealed.content)
 
 
 def send_trials() -> int:

@@ -86,6 +86,9 @@ GIVE_UP_AFTER = timedelta(hours=72)
 TRIAL_TRIES = 5
 TRIALS_AT_ONCE = 10
 
+# An email whose answer was lost may have arrived; a third copy helps nobody, the operator decides then.
+MOST_REPEATS = 3
+
 AGAIN_GAP = timedelta(minutes=10)
 AGAIN_DAILY = 3
 
@@ -107,16 +110,16 @@ def outcome(reply: Reply) -> State:
     """Where an email goes after the relay's answer (semantics 2.8)."""
     if 200 <= reply.code < 300:
         return State.ACCEPTED
-    if reply.code == 0:
-        return State.UNKNOWN
-    if 400 <= reply.code < 500 or reply.about == "session" or reply.enhanced.startswith("5.7"):
+    if not 400 <= reply.code < 600:
+        return State.UNKNOWN  # no answer, or none that SMTP knows: it may have gone
+    if reply.code < 500 or stops_relay(reply):
         return State.DEFERRED
     return State.REJECTED
 
 
 def stops_relay(reply: Reply) -> bool:
     """Whether the answer is about us (sign-in, policy, sender) and not about this reader (semantics 2.8)."""
-    return reply.code >= 500 and (reply.about == "session" or reply.enhanced.startswith("5.7"))
+    return reply.code >= 500 and (reply.about == "session" or reply.enhanced.startswith("5.7."))
 
 
 def try_again_after(attempts: int, reply: Reply, jitter: float) -> timedelta:
@@ -134,9 +137,12 @@ def is_given_up(first_tried_at: datetime, now: datetime) -> bool:
     return now - first_tried_at > GIVE_UP_AFTER
 
 
-def sent_again_by_itself(lane: int) -> bool:
-    """Whether an uncertain email is repeated without asking (semantics 2.4): a person waits for these."""
-    return lane == Lane.TRANSACTIONAL
+def sent_again_by_itself(lane: int, attempts: int) -> bool:
+    """Whether an uncertain email is repeated without asking (semantics 2.4): a person waits for these.
+
+    Not for ever: a relay that takes every email and always drops the line would fill the person's inbox.
+    """
+    return lane == Lane.TRANSACTIONAL and attempts < MOST_REPEATS
 
 
 def may_send_again(times: Sequence[datetime], now: datetime) -> bool:

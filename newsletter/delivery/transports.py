@@ -19,6 +19,7 @@ from newsletter.settings import Settings, Smtp
 # Long enough for a relay that checks content while we wait, short enough that a dead one frees the worker (seconds).
 PATIENCE = 60
 _ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})\s+")
+CLOSING = 421  # RFC 5321 section 3.8: the server hangs up, whatever it was asked
 _LINE_START_DOT = re.compile(rb"(?m)^\.")
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
@@ -68,8 +69,8 @@ class MailboxTransport:
 class SmtpTransport:
     """One SMTP connection (RFC 5321), with STARTTLS (RFC 3207) and AUTH (RFC 4954) as SMTP_URL says."""
 
-    def __init__(self, smtp: Smtp) -> None:
-        self.smtp = smtp
+    def __init__(self, smtp: Smtp, patience: float = PATIENCE) -> None:
+        self.smtp, self.patience = smtp, patience
         self.name = f"{smtp.host}:{smtp.port}"
         self._connection: smtplib.SMTP | None = None
 
@@ -94,9 +95,9 @@ class SmtpTransport:
         smtp = self.smtp
         try:
             if smtp.implicit_tls:
-                self._connection = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=PATIENCE, context=self._tls())
+                self._connection = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=self.patience, context=self._tls())
             else:
-                self._connection = smtplib.SMTP(smtp.host, smtp.port, timeout=PATIENCE)
+                self._connection = smtplib.SMTP(smtp.host, smtp.port, timeout=self.patience)
             self._secure(self._connection)
             if smtp.username:
                 self._connection.login(smtp.username, smtp.password)
@@ -111,6 +112,8 @@ class SmtpTransport:
 
     def _secure(self, connection: smtplib.SMTP) -> None:
         connection.ehlo_or_helo_if_needed()
+        if self.smtp.implicit_tls:
+            return
         offered = connection.has_extn("starttls")
         if self.smtp.starttls == "require" and not offered:
             raise smtplib.SMTPNotSupportedError("it offers no STARTTLS, but SMTP_URL requires it")
@@ -135,6 +138,8 @@ class SmtpTransport:
                 ("DATA", "recipient"),
             ):
                 reply = _reply(connection.docmd(command), about)
+                if reply.code == CLOSING or not 200 <= reply.code < 600:
+                    raise smtplib.SMTPResponseException(reply.code, reply.text)
                 if reply.code not in {250, 251, 354}:
                     connection.rset()
                     return reply
@@ -157,8 +162,6 @@ def _reply(answer: tuple[int, bytes], about: str) -> Reply:
     code, raw = answer
     text = raw.decode("utf-8", "replace")
     enhanced = _ENHANCED.match(text)
-    if code == 421:
-        about = "session"  # RFC 5321 section 3.8: the server is closing, whatever it was asked
     return Reply(code, enhanced[1] if enhanced else "", text, about)
 
 
