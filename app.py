@@ -1,5 +1,16 @@
-"""The front door: the WSGI application `app:app`."""
+"""The front door: `python app.py` runs web and worker; also the WSGI application `app:app`."""
 
+import sys
+
+from newsletter import supervisor
 from newsletter.application import create_app
+from newsletter.errors import SettingError
 
-app = create_app()
+try:
+    app = create_app()
+except SettingError as problem:
+    supervisor.explain(problem)
+    sys.exit(2)
+
+if __name__ == "__main__":
+    sys.exit(supervisor.run(app))

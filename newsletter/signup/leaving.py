@@ -59,7 +59,7 @@ def preferences(token: str) -> str | AnyResponse:
     if person.status == Status.ERASED:
         return render_template("signup/erased.html")
     if request.method == "GET":
-        series = sequences.of_subscriber(db.session(), person.id)
+        series = sequences.enrollments(db.session(), person.id)
         return render_template("signup/preferences.html", token=token, subscriber=person, series=series)
     wish = request.form.get("wish", "")
     if wish == "erase":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -29,8 +29,8 @@ SYSTEM = Path(__file__).resolve().parent.parent.parent / "emails" / "system"
 
 @lru_cache(maxsize=16)
 def _compiled(name: str, studio: Studio) -> CompiledMessage:
-    resolver = partial(images.figure, base_url=studio.url)
-    return compile_message(load(SYSTEM / f"{name}.md"), studio, image=resolver, marketing=False)
+    image = images.resolver(studio.url)
+    return compile_message(load(SYSTEM / f"{name}.md"), studio, image=image, marketing=False)
 
 
 def confirm_url(consent: Consent) -> str:
@@ -69,6 +69,6 @@ def confirm_subject(session: Session, title: str | None) -> str:
     context: dict[str, object] = {
         "magnet": {"title": title} if title else None,
         "subscriber": {"first_name": None, "email": ""},
-        "links": {"confirm": ""},
+        "links": {"confirm": current().base_url},
     }
     return compiled.render(context).subject

@@ -12,7 +12,9 @@ from newsletter.audience import queries as audience
 from newsletter.audience.models import Consent
 from newsletter.database.engine import db, transaction
 from newsletter.errors import ExpiredToken, InputError, InvalidToken
-from newsletter.magnets import pages as magnet_pages
+from newsletter.magnets import actions as magnets
+from newsletter.magnets import queries as gifts
+from newsletter.magnets.models import Magnet
 from newsletter.settings import current
 from newsletter.signup import actions, guards, letters, queries, rules
 from newsletter.signup.actions import Press
@@ -164,7 +166,18 @@ def confirmed(token: str) -> str:
     return render_template(
         "signup/confirmed.html",
         magnet=magnet,
-        downloads=magnet_pages.downloads(reading, magnet, consent.subscriber_id) if magnet else [],
+        downloads=_downloads(magnet, consent.subscriber_id) if magnet else [],
         marketing=consent.marketing,
         preferences_url=url_for("leaving.preferences", token=preferences),
     )
+
+
+def _downloads(magnet: Magnet, subscriber_id: int) -> list[tuple[str, str]]:
+    """The gift's links as (label, url): on the paper of the reader's country by itself, and on each by choice."""
+    granted = gifts.grant_of(db.session(), magnet.id, subscriber_id)
+    if granted is None:
+        return []
+    url = magnets.download_url(granted, clock.now())
+    if magnet.uploaded:
+        return [("Download the PDF", url)]
+    return [("Download the PDF", url), ("A4 paper", f"{url}?paper=a4"), ("US Letter paper", f"{url}?paper=letter")]

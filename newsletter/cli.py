@@ -1,0 +1,160 @@
+"""The commands: `flask worker`, `create-admin`, `import`, `broadcast`, `forecast`, `ledger`, `doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from flask import Flask
+from flask.cli import with_appcontext
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from newsletter import clock, doctor, worker
+from newsletter.accounts import actions as accounts
+from newsletter.broadcasts import actions as broadcasts
+from newsletter.database.engine import db, transaction
+from newsletter.delivery import queries as ledger_queries
+from newsletter.delivery.models import Delivery
+from newsletter.errors import SuppleError
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+console = Console()
+
+
+class Moment(click.ParamType):
+    """An ISO 8601 moment with its offset, as `2026-01-31T07:00:00+01:00`; without an offset it is UTC."""
+
+    name = "ISO8601"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read the moment; fails with what it should look like."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            read = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a moment like 2026-01-31T07:00:00+01:00.", param, ctx)
+        return read if read.tzinfo else read.replace(tzinfo=clock.now().tzinfo)
+
+
+def speaks_plainly(command: Callable[Given, Result]) -> Callable[Given, Result]:
+    """End a command that met one of our errors with its words and exit code 1, without a trace."""
+
+    @wraps(command)
+    def wrapped(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        try:
+            return command(*args, **kwargs)
+        except SuppleError as problem:
+            raise click.ClickException(str(problem)) from problem
+
+    return wrapped
+
+
+@click.command("worker")
+@click.option("--once", is_flag=True, help="Do what is due until nothing is, then exit.")
+@click.option("--as-of", type=Moment(), help="With --once: as if it were that moment.")
+@with_appcontext
+@speaks_plainly
+def work(once: bool, as_of: datetime | None) -> None:
+    """Do due work: plan, send, press, remind, forget."""
+    if as_of and not once:
+        raise click.UsageError("--as-of goes with --once.")
+    if not once:
+        worker.run()
+        return
+    with clock.standing_at(as_of) if as_of else nullcontext():
+        done = worker.take_turn()
+    click.echo(f"{done} things done.")
+    if worker.failed:
+        raise click.ClickException("Some jobs failed: " + ", ".join(sorted(worker.failed)) + ". See the log above.")
+
+
+@click.command("create-admin")
+@click.argument("email")
+@click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
+@with_appcontext
+@speaks_plainly
+def create_admin(email: str, password_stdin: bool) -> None:  # noqa: ARG001 - the flag says where it comes from
+    """Make an operator."""
+    password = sys.stdin.readline().rstrip("\n")
+    with transaction() as session:
+        accounts.create_operator(session, email, password, clock.now())
+    click.echo("The operator can sign in now.")
+
+
+@click.command("broadcast")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--to", "audience", required=True, help="all, tag:NAME or person:ID")
+@click.option("--at", type=Moment(), help="When; at once if not given.")
+@with_appcontext
+@speaks_plainly
+def broadcast(file: Path, audience: str, at: datetime | None) -> None:
+    """Queue a broadcast from Markdown and Jinja2 with front matter (subject, preheader)."""
+    now = clock.now()
+    with transaction() as session:
+        queued = broadcasts.queue_from_file(session, file.read_text(encoding="utf-8"), audience, at or now, now)
+    click.echo(f"Queued as broadcast {queued.id}.")
+
+
+@click.command("ledger")
+@click.option("--format", "form", default="table", type=click.Choice(["table", "jsonl"]))
+@click.option("--state", default="", help="Only deliveries in this state.")
+@with_appcontext
+@speaks_plainly
+def ledger(form: str, state: str) -> None:
+    """List every delivery."""
+    rows = db.session().execute(ledger_queries.rows(state).execution_options(yield_per=1000)).tuples()
+    if form == "jsonl":
+        for delivery, email in rows:
+            click.echo(json.dumps(_ledger_row(delivery, email)))
+        return
+    shown = [_ledger_row(delivery, email) for delivery, email in rows]
+    table = Table(*("id", "email", "reason", "state", "due_at", "accepted_at", "attempts"))
+    for row in track(shown, console=Console(stderr=True), transient=True) if len(shown) > 1000 else shown:
+        table.add_row(*(str(row[column.header]) for column in table.columns))
+    console.print(table)
+
+
+def _ledger_row(delivery: Delivery, email: str) -> dict[str, object]:
+    return {
+        "id": delivery.id,
+        "email": email,
+        "reason": delivery.reason,
+        "state": delivery.state,
+        "message_id": delivery.message_id,
+        "due_at": delivery.due_at.isoformat(),
+        "accepted_at": delivery.accepted_at.isoformat() if delivery.accepted_at else None,
+        "attempts": delivery.attempts,
+    }
+
+
+@click.command("doctor")
+@with_appcontext
+def examine() -> None:
+    """Check the installation and say what to do about each finding."""
+    findings = doctor.examine()
+    for finding in findings:
+        click.echo(f"{'!' if finding.serious else '·'} {finding.what}\n  {finding.remedy}")
+    if not findings:
+        click.echo("All is well.")
+    if any(finding.serious for finding in findings):
+        sys.exit(1)
+
+
+COMMANDS = (work, create_admin, broadcast, ledger, examine)
+
+
+def init(app: Flask) -> None:
+    """Give `app` its commands."""
+    for command in COMMANDS:
+        app.cli.add_command(command)
