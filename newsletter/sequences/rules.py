@@ -147,25 +147,27 @@ def next_instant(timing: Timing, way: Way, *, zone: ZoneInfo, min_gap_hours: int
     if way.sent_at is not None:
         bounds.append(way.sent_at + timedelta(hours=min_gap_hours))
     if timing.unit == Unit.HOURS:
-        return _fit(max(*bounds, start + timedelta(hours=timing.amount)), timing, zone, None)
+        wanted = _into_window(start + timedelta(hours=timing.amount), timing.window, zone)
+        return _fit(max(*bounds, wanted), timing, zone, wanted.astimezone(zone).time())
     local = start.astimezone(zone)
     clock = timing.window[0] if timing.window else local.time()
     day = _allowed(local.date() + timedelta(days=timing.amount), timing.weekdays)
     return _fit(max(*bounds, instant(datetime.combine(day, clock), zone)), timing, zone, clock)
 
 
-def _fit(moment: datetime, timing: Timing, zone: ZoneInfo, clock: time | None) -> datetime:
+def _fit(moment: datetime, timing: Timing, zone: ZoneInfo, clock: time) -> datetime:
     """The first moment from `moment` on that lies in the window and on an allowed weekday.
 
-    Moved to another weekday it keeps `clock`, or its own time of day where that is None (semantics 3.7).
+    What waits over a day that is not allowed goes at its own time of day, `clock` (semantics 3.7), not at midnight.
     """
     while True:
         moment = _into_window(moment, timing.window, zone)
         local = moment.astimezone(zone)
         day = _allowed(local.date(), timing.weekdays)
-        if day == local.date():
+        waited = _allowed(local.date() - timedelta(days=1), timing.weekdays) == local.date()
+        if day == local.date() and (not waited or local.time() >= clock):
             return moment
-        moment = instant(datetime.combine(day, clock or local.time()), zone)
+        moment = instant(datetime.combine(day, clock), zone)
 
 
 def _allowed(day: date, weekdays: int) -> date:

@@ -31,14 +31,14 @@ def check(subject: str, preheader: str, body: str, studio: Studio) -> None:
     if not _one_line(subject):
         raise SourceError("The subject is empty.", remedy="Give it a subject; it is the first thing a reader sees.")
     source = Source(_one_line(subject), _one_line(preheader), body.strip() + "\n", {}, name="the text")
-    compile_message(source, studio, image=images.figures(studio.url), marketing=True)
+    compile_message(source, studio, image=images.resolver(studio.url), marketing=True)
 
 
 # As many as two long series; an edit makes a new key, so nothing ever has to be thrown out by hand.
 @lru_cache(maxsize=64)
 def compiled(text: str, studio: Studio) -> CompiledMessage:
     """The step's message for this studio. Raises SourceError when the source cannot be understood."""
-    return compile_message(parse(text), studio, image=images.figures(studio.url), marketing=True)
+    return compile_message(parse(text), studio, image=images.resolver(studio.url), marketing=True)
 
 
 def _one_line(text: str) -> str:
