@@ -33,11 +33,13 @@ SIZES = {Paper.A4: "A4", Paper.LETTER: "letter"}
 
 # Nothing on paper is smaller than 9 pt: below that people with tired eyes put the page away.
 SMALLEST = 9.0
-TYPE_SIZES = (SMALLEST, 11.5)  # pt, of running text
-COMFORTABLE = 10.0  # pt, at which a sheet on the floor beside the mat still reads well
-GAPS = (1.6, 9.0)  # mm, between the rows
+COMFORTABLE = 10.0  # pt, of running text, at which a sheet on the floor beside the mat still reads well
+LARGEST = 11.5  # pt
+GAPS = (1.6, 8.0)  # mm, half of it above and half below each row
+AIRY = 3.2  # mm
 ARTS = (98.0, 90.0, 80.0, 68.0, 56.0)  # mm, the width of a picture, in the order they are tried
-ROUNDS = 5  # of bisection: to a twelfth of a point, a quarter of a millimetre
+ROUNDS = 5  # of bisection: to a twentieth of a point, a sixth of a millimetre
+FLATTEST = 2.5  # a flatter picture gets air above and below, so that the cards look like one family
 LARGEST_FILE = 300 * 1024
 
 
@@ -107,7 +109,9 @@ def cropped(picture: str) -> str:
     """An SVG picture without the empty margins around what is drawn: on paper every millimetre counts."""
     drawn = Image.open(io.BytesIO(bytes(resvg_py.svg_to_bytes(svg_string=picture))))
     left, top, right, bottom = drawn.getchannel("A").getbbox() or (0, 0, *drawn.size)
-    box = f'viewBox="{left - 2} {top - 2} {right - left + 4} {bottom - top + 4}"'
+    width = right - left + 4
+    height = max(bottom - top + 4, width / FLATTEST)
+    box = f'viewBox="{left - 2} {(top + bottom - height) / 2:.1f} {width} {height:.1f}"'
     return re.sub(r'viewBox="[^"]*" width="[^"]*" height="[^"]*"', box, picture, count=1)
 
 
@@ -154,13 +158,11 @@ def _machinery() -> str:
     return "\0".join([__version__, *(file.read_text(encoding="utf-8") for file in files)])
 
 
-def largest(low: float, high: float, fits: Callable[[float], bool], rounds: int = ROUNDS) -> float | None:
-    """The largest value between `low` and `high` that fits, by bisection; None when not even `low` does."""
+def largest(low: float, high: float, fits: Callable[[float], bool]) -> float:
+    """The largest value up to `high` that fits, by bisection; `low` is known to fit."""
     if fits(high):
         return high
-    if not fits(low):
-        return None
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         middle = (low + high) / 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
@@ -187,31 +189,26 @@ class Press:
         """Whether everything stands on one page."""
         return len(self.lay_out(fit).pages) == 1
 
-    def largest_type(self, art: float) -> float | None:
-        """The largest type with pictures of width `art` and the least air."""
-        return largest(*TYPE_SIZES, lambda size: self.fits(Fit(size, GAPS[0], art)))
-
     def best(self) -> Fit:
         """The largest pictures that leave the type comfortable, else the largest type; what is left over becomes air.
 
         Raises MagnetError when nothing fits at 9 pt.
         """
-        found: list[Fit] = []
-        for art in ARTS:
-            size = self.largest_type(art)
-            if size is not None:
-                found.append(Fit(size, GAPS[0], art))
-            if size is not None and size >= COMFORTABLE:
-                break
-        if not found:
+        fit = self._smallest()
+        size = largest(fit.type, LARGEST, lambda size: self.fits(replace(fit, type=size)))
+        fit = replace(fit, type=size)
+        return replace(fit, gap=largest(fit.gap, GAPS[1], lambda gap: self.fits(replace(fit, gap=gap))))
+
+    def _smallest(self) -> Fit:
+        tries = [Fit(COMFORTABLE, AIRY, art) for art in ARTS] + [Fit(SMALLEST, GAPS[0], ARTS[-1])]
+        found = next((fit for fit in tries if self.fits(fit)), None)
+        if found is None:
             raise MagnetError(
                 "The sheet does not fit on one page.",
                 means=f"Even at {SMALLEST:g} pt, the smallest size that reads well, it runs onto a second page.",
                 remedy="Shorten the instructions, or leave out a move. Readers keep getting the last good version.",
             )
-        best = max(found, key=lambda fit: fit.type)
-        gap = largest(*GAPS, lambda gap: self.fits(replace(best, gap=gap)))
-        return replace(best, gap=gap or GAPS[0])
+        return found
 
 
 def press(sheet: Sheet, imprint: Imprint, paper: Paper) -> Made:
