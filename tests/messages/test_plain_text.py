@@ -97,7 +97,8 @@ def test_lines_are_short_and_addresses_whole(build: Compile, alice: Context) -> 
 
 @pytest.mark.parametrize("marketing", [True, False])
 def test_the_footer_has_the_postal_address_and_the_way_out(build: Compile, alice: Context, marketing: bool) -> None:
-    context = {**alice, "links": {"unsubscribe": LINKS["unsubscribe"], "preferences": LINKS["preferences"]}}
+    links = LINKS if marketing else {name: LINKS[name] for name in ("unsubscribe", "preferences")}
+    context = {**alice, "links": links}
     text = build("x", marketing=marketing).render(context).text
     assert "\n-- \nYour Studio\n12 Sample Lane\n12345 Sampletown\n" in text
     ways = f"Unsubscribe: {LINKS['unsubscribe']} Choose what you get: {LINKS['preferences']}"

@@ -57,6 +57,12 @@ def test_it_is_fit_to_send(path: Path, who: str, request: pytest.FixtureRequest)
 
 
 @pytest.mark.parametrize("path", [*SYSTEM, *SERIES], ids=lambda path: path.stem)
+def test_it_is_typeset_and_not_twice_encoded(path: Path) -> None:
+    text = re.sub(r"\{[{%].*?[%}]\}", "", path.read_text(encoding="utf-8"))
+    assert not re.search(r"[âÃ\x80-\x9f]|\w'\w", text)
+
+
+@pytest.mark.parametrize("path", [*SYSTEM, *SERIES], ids=lambda path: path.stem)
 def test_its_pictures_exist(path: Path) -> None:
     assert {source.removeprefix("figure:") for source in images_used(load(path))} <= EXERCISES.keys()
 
