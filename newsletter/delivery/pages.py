@@ -91,9 +91,7 @@ def linked(text: str) -> Markup:
 @bp.get("/<int:number>/html")
 def html(number: int) -> Response:
     """The email's own HTML, for the frame."""
-    opened = open_email(mailbox.find(db.session(), number).content)
-    base = urlsplit(settings.current().base_url)
-    return isolated(opened.html_with_pictures, images_from=f"{base.scheme}://{base.netloc}")
+    return isolated(open_email(mailbox.find(db.session(), number).content).html_with_pictures)
 
 
 @bp.get("/<int:number>/parts/<int:part_number>")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 from flask import Response
 
+from newsletter import settings
 from newsletter.web.security import let
 
 # The same words go into the iframe's sandbox attribute and into the header: the header also holds for somebody who
@@ -17,12 +19,13 @@ _DOCTYPE = re.compile(r"\A\s*<!doctype[^>]*>", re.IGNORECASE)
 _NEW_WINDOW = '<base target="_blank">'
 
 
-def isolated(html: str, *, images_from: str = "") -> Response:
-    """An answer for a sandboxed iframe; pictures come from this site, from data: and from the origin `images_from`."""
+def isolated(html: str) -> Response:
+    """An answer for a sandboxed iframe; pictures come from this site (also as BASE_URL names it) and from data:."""
+    base = urlsplit(settings.current().base_url)
     for directive in ("script-src", "font-src", "media-src", "connect-src", "form-action", "frame-src"):
         let(directive, "'none'")
     let("style-src", "'unsafe-inline'")
-    let("img-src", f"'self' data: {images_from}".rstrip())
+    let("img-src", f"'self' data: {base.scheme}://{base.netloc}")
     let("frame-ancestors", "'self'")
     let("sandbox", SANDBOX)
     answer = Response(_links_in_new_window(html), mimetype="text/html")

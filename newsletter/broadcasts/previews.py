@@ -1,0 +1,91 @@
+"""Emails for looking at: made by the code that sends, for a sample or a real reader, and never in the ledger (2.14)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from newsletter.audience import queries as audience
+from newsletter.audience.models import Subscriber
+from newsletter.broadcasts import queries
+from newsletter.broadcasts.letters import letter_of
+from newsletter.broadcasts.rules import Audience
+from newsletter.delivery.composing import Sealed, render, seal
+from newsletter.delivery.letters import studio_in_mail
+from newsletter.messages.compiling import Rendered
+from newsletter.settings import current
+
+NAMED, NAMELESS = "named", "nameless"
+SAMPLES = {NAMED: "Somebody called Alice", NAMELESS: "Somebody without a name"}
+REAL_READERS = 8  # offered beside the samples; enough to find one with odd fields, few enough for a menu
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whom an email is shown for. The person has id 0, so that pressing "unsubscribe" in a preview ends nothing."""
+
+    person: Subscriber
+    tags: list[str]
+
+
+def choices(session: Session, who: Audience) -> list[tuple[str, str]]:
+    """The readers one can look as: value and words."""
+    people = queries.people_after(session, who, 0, REAL_READERS)
+    return [*SAMPLES.items(), *((str(person.id), person.email) for person in people)]
+
+
+def reader(session: Session, asked: str) -> Reader:
+    """The reader that was chosen; anything unknown is the sample with a name."""
+    real = audience.subscriber(session, int(asked)) if asked.isascii() and asked.isdigit() else None
+    if real is not None:
+        return Reader(_double(real), audience.tag_names(session, real.id))
+    first, last = ("", "") if asked == NAMELESS else ("Alice", "Example")
+    sample = Subscriber(email="alice@example.org", first_name=first, last_name=last, timezone="", fields={})
+    return Reader(_double(sample), [])
+
+
+def _double(person: Subscriber) -> Subscriber:
+    return Subscriber(
+        id=0,
+        email=person.email,
+        first_name=person.first_name,
+        last_name=person.last_name,
+        timezone=person.timezone,
+        fields=person.fields,
+    )
+
+
+def preview(session: Session, source: str, asked: str, now: datetime) -> Rendered:
+    """The email as a reader would get it now; raises SourceError or RenderError naming the line."""
+    chosen = reader(session, asked)
+    return render(letter_of(source, studio_in_mail(session)), chosen.person, chosen.tags, now)[0]
+
+
+def trial(session: Session, source: str, asked: str, recipient: str, now: datetime) -> Sealed:
+    """The same email for an operator's inbox, marked as a test; raises SourceError or RenderError."""
+    letter, chosen = letter_of(source, studio_in_mail(session)), reader(session, asked)
+    rendered, links = render(letter, chosen.person, chosen.tags, now)
+    domain = current().mail_from.rpartition("@")[2]
+    return seal(
+        letter,
+        replace(rendered, subject=f"[Test] {rendered.subject}"),
+        delivery_id=0,
+        reason="test",
+        message_id=f"<test.{secrets.token_hex(12)}@{domain}>",
+        recipient=("", recipient),
+        leave=links["unsubscribe"],
+        now=now,
+    )
+
+
+def sizes(rendered: Rendered) -> Sequence[str]:
+    """What a writer should know about the email's size, in words; empty when all is well."""
+    size = len(rendered.html.encode())
+    # Gmail cuts an email off at 102 kB, and the unsubscribe link below goes with it.
+    if size > 100_000:
+        return [f"The email has {size // 1000} kB. Gmail cuts it off at 102 kB; make it shorter."]
+    return []
