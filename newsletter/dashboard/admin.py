@@ -31,6 +31,7 @@ def overview() -> str:
     return render_template(
         "dashboard/overview.html",
         operator=current_operator(),
+        now=now,
         warnings=rules.warnings(health),
         week=queries.week(session, now - timedelta(days=7)),
         waiting=queries.waiting(session),

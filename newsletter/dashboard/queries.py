@@ -30,6 +30,7 @@ from newsletter.work import heartbeats
 
 WAITING = (State.PLANNED, State.CLAIMED, State.SENDING)
 COMING = 6  # rows of what goes out next
+KINDS = {"confirm": "Confirmation of a sign-up", "reminder": "Reminder to confirm", "magnet": "A gift"}
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,8 @@ def _planned(session: Session) -> list[Coming]:
     words = current_app.extensions.get("reason_words", {})
     told = []
     for row, email in rows:
-        tell = words.get(row.reason.partition(":")[0])
-        what = (tell(session, row.reason) if tell else "") or row.subject or "An email"
+        kind = row.reason.partition(":")[0]
+        what = (words[kind](session, row.reason) if kind in words else "") or KINDS.get(kind, "An email")
         told.append(Coming(row.due_at, what, email, f"/admin/ledger/{row.id}"))
     return told
 
