@@ -28,6 +28,7 @@ JOBS: tuple[Callable[[], int], ...] = (
     signup.remind_due,
     signup.purge_due,
     delivery.send_due,
+    delivery.send_trials,
     signup.note_confirmations,
 )
 
