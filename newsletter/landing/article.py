@@ -65,6 +65,13 @@ def figure_keys(markdown: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for piece in pieces(markdown) for key in piece.keys))
 
 
+def move_keys(markdown: str) -> tuple[str, ...]:
+    """The keys of the moves that an article is about: those it places, else the figures it shows, else the four."""
+    found = pieces(markdown)
+    placed = next((piece.keys for piece in found if piece.kind is Kind.MOVES), ())
+    return placed or figure_keys(markdown) or FOUR_MOVES
+
+
 def plain_words(markdown: str) -> int:
     """How many words a reader has before them."""
     inline = (child for token in PARSER.parse(markdown) for child in token.children or ())

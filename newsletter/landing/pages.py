@@ -6,7 +6,6 @@ import hashlib
 import re
 
 from flask import Blueprint, Response, abort, make_response, redirect, render_template, request, session, url_for
-from markupsafe import Markup
 from werkzeug.wrappers import Response as AnyResponse
 
 from newsletter import clock, settings
@@ -14,7 +13,7 @@ from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
 from newsletter.errors import NotFound
 from newsletter.figures.exercises import EXERCISES
-from newsletter.landing import actions, article, card, drawings, queries, rules
+from newsletter.landing import actions, article, card, drawings, queries, rules, showing
 from newsletter.landing.models import Page
 from newsletter.landing.rules import CommentCheck, VideoKind
 from newsletter.web.limits import limiter
@@ -24,7 +23,6 @@ bp = Blueprint("landing", __name__)
 
 A_YEAR = "public, max-age=31536000, immutable"
 AN_HOUR = "public, max-age=3600"
-NO_COMMENT = CommentCheck("", "", "", "")
 # What differs in every answer and says nothing: without these two the same page is the same text.
 _PASSING = re.compile(r'name="(?:stamp|csrf_token)" value="[^"]*"')
 
@@ -105,8 +103,9 @@ def robots() -> Response:
 @bp.get("/sitemap.xml")
 def sitemap() -> Response:
     """Every published page, for search engines."""
+    base_url = settings.current().base_url
     pages = queries.all_published(db.session())
-    found = [(canonical(page, pages[0]), page.updated_at.date().isoformat()) for page in pages]
+    found = [(showing.canonical(page, pages[0], base_url), page.updated_at.date().isoformat()) for page in pages]
     answer = make_response(render_template("landing/sitemap.xml", pages=found))
     answer.content_type = "application/xml"
     return _kept(answer, AN_HOUR)
@@ -118,12 +117,6 @@ def favicon() -> AnyResponse:
     return redirect(url_for("static", filename="images/favicon.svg"), 301)
 
 
-def canonical(page: Page, first: Page | None) -> str:
-    """The one address of a page: the front page has none but the site's own."""
-    path = "/" if first is not None and page.id == first.id else f"/p/{page.slug}"
-    return settings.current().base_url + path
-
-
 def _published(slug: str) -> Page:
     page = queries.published(db.session(), slug)
     if page is None:
@@ -131,31 +124,11 @@ def _published(slug: str) -> Page:
     return page
 
 
-def _show(page: Page, checked: CommentCheck = NO_COMMENT) -> Response:
-    return _private(render_template("landing/page.html", **context(page), typed_comment=checked))
-
-
-def context(page: Page) -> dict[str, object]:
-    """All that the template of a page needs."""
-    read = db.session()
-    base_url = settings.current().base_url
-    form = queries.form_of(read, page)
-    return {
-        "page": page,
-        "pieces": [(piece, Markup(piece.html)) for piece in article.pieces(page.body)],  # noqa: S704 - raw HTML is escaped by the parser
-        "canonical": canonical(page, queries.home(read)),
-        "page_url": canonical(page, queries.home(read)),
-        "card_url": f"{base_url}/p/{page.slug}/card.png",
-        "minutes": rules.reading_minutes(article.plain_words(page.body)),
-        "form": form,
-        "gift_preview": queries.gift_preview(read, form),
-        "clip": rules.clip(queries.video_url(read, page), base_url),
-        "exercises": EXERCISES,
-        "figure": drawings.url,
-        "comments": list_page(read, queries.approved_comments(page)),
-        "said": "said" in request.args,
-        "related": queries.related(read, page),
-    }
+def _show(page: Page, checked: CommentCheck = rules.NO_COMMENT) -> Response:
+    shown = showing.context(db.session(), page, settings.current().base_url)
+    comments = list_page(db.session(), queries.approved_comments(page))
+    said = "said" in request.args
+    return _private(render_template("landing/page.html", **shown, comments=comments, said=said, typed_comment=checked))
 
 
 def _private(html: str) -> Response:

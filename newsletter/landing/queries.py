@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Select, func, or_, select
@@ -13,7 +14,7 @@ from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber
 from newsletter.landing.models import Comment, Page
 from newsletter.landing.rules import COMMENT_STATE_WORDS, CommentState
-from newsletter.magnets.models import MagnetVersion
+from newsletter.magnets.models import Magnet, MagnetVersion
 from newsletter.signup.models import Form
 from newsletter.web.paging import LIKE_ESCAPE, containing
 
@@ -71,16 +72,22 @@ def video_url(session: Session, page: Page) -> str:
     return session.scalar(select(Studio.video_url).where(Studio.id == 1)) or ""
 
 
-def gift_preview(session: Session, form: Form | None) -> str | None:
-    """The hash of the picture of the newest file behind a form's gift, once it has been made."""
-    if form is None or form.magnet_id is None:
+@dataclass(frozen=True)
+class Gift:
+    """What a form gives; `preview` is the hash of a picture of its first page, empty until it has been made."""
+
+    title: str
+    preview: str
+
+
+def gift_of(session: Session, form: Form | None) -> Gift | None:
+    """The gift behind a form, with the picture of its newest file."""
+    magnet = session.get(Magnet, form.magnet_id) if form and form.magnet_id else None
+    if magnet is None:
         return None
-    found = select(MagnetVersion.preview_hash).where(MagnetVersion.magnet_id == form.magnet_id)
-    return session.scalar(
-        found.where(MagnetVersion.preview_hash.is_not(None))
-        .order_by(MagnetVersion.paper, MagnetVersion.id.desc())
-        .limit(1)
-    )
+    pictures = select(MagnetVersion.preview_hash).where(MagnetVersion.magnet_id == magnet.id)
+    newest = pictures.where(MagnetVersion.preview_hash.is_not(None)).order_by(MagnetVersion.id.desc())
+    return Gift(magnet.title, session.scalar(newest.limit(1)) or "")
 
 
 def approved_comments(page: Page) -> Select[Comment]:

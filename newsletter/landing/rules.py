@@ -69,6 +69,9 @@ class CommentCheck:
     problems: dict[str, str] = field(default_factory=dict)
 
 
+NO_COMMENT = CommentCheck("", "", "", "")
+
+
 def check_comment(name: str, email: str, text: str) -> CommentCheck:
     """Tidy what a reader typed and find what is wrong with it; no problems means it may be held for the operator."""
     name = " ".join(_CONTROL.sub("", name).split())
