@@ -54,7 +54,12 @@ def sequence(session: Session, sequence_id: int) -> models.Sequence:
 
 def steps(session: Session, sequence_id: int) -> Sequence[models.Step]:
     """The steps of a sequence that were not deleted, in their order."""
-    found = select(models.Step).where(models.Step.sequence_id == sequence_id, models.Step.deleted_at.is_(None))
+    return [row for row in all_steps(session, sequence_id) if row.deleted_at is None]
+
+
+def all_steps(session: Session, sequence_id: int) -> Sequence[models.Step]:
+    """The steps of a sequence in their order, deleted ones among them."""
+    found = select(models.Step).where(models.Step.sequence_id == sequence_id)
     return session.scalars(found.order_by(models.Step.position, models.Step.id)).all()
 
 
@@ -81,7 +86,7 @@ def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:
         plain = Step(row.id, row.position, timing(row), row.deleted_at is not None)
         by_sequence[row.sequence_id].append(plain)
     gaps = select(models.Sequence.id, models.Sequence.min_gap_hours).where(models.Sequence.id.in_(wanted))
-    return {number: Course(tuple(by_sequence[number]), gap) for number, gap in session.execute(gaps).tuples()}
+    return {number: Course(tuple(by_sequence[number]), gap) for number, gap in session.execute(gaps)}
 
 
 def due(session: Session, now: datetime, limit: int) -> Sequence[tuple[Enrollment, Subscriber]]:
@@ -95,7 +100,7 @@ def due(session: Session, now: datetime, limit: int) -> Sequence[tuple[Enrollmen
         .with_for_update(skip_locked=True, of=Enrollment)
         .execution_options(populate_existing=True)
     )
-    return session.execute(found).tuples().all()
+    return session.execute(found).all()
 
 
 def settled(session: Session, limit: int) -> Sequence[tuple[Enrollment, Subscriber, Delivery]]:
@@ -113,7 +118,7 @@ def settled(session: Session, limit: int) -> Sequence[tuple[Enrollment, Subscrib
         .with_for_update(skip_locked=True, of=Enrollment)
         .execution_options(populate_existing=True)
     )
-    return session.execute(found).tuples().all()
+    return session.execute(found).all()
 
 
 def waiting(
@@ -131,7 +136,7 @@ def waiting(
         found = found.where(Enrollment.subscriber_id == subscriber_id)
     else:
         found = found.where(Enrollment.next_step_id.in_(list(steps)))
-    return session.execute(found).tuples().all()
+    return session.execute(found).all()
 
 
 def planned(session: Session, enrollment: Enrollment) -> int | None:
@@ -153,7 +158,7 @@ def barred(session: Session, people: Iterable[Subscriber]) -> dict[int, str]:
         if (words := audience_rules.why_not_marketing(person.status, person.marketing))
     }
     listed = select(Suppression.fingerprint, Suppression.reason).where(Suppression.fingerprint.in_(prints))
-    for fingerprint, words in session.execute(listed).tuples():
+    for fingerprint, words in session.execute(listed):
         why.setdefault(prints[fingerprint].id, f"on the suppression list: {words}")
     return why
 
@@ -175,7 +180,7 @@ def enrollments(session: Session, subscriber_id: int) -> Sequence[tuple[Enrollme
         .join(models.Sequence, models.Sequence.id == Enrollment.sequence_id)
         .where(Enrollment.subscriber_id == subscriber_id)
     )
-    return session.execute(found.order_by(Enrollment.id)).tuples().all()
+    return session.execute(found.order_by(Enrollment.id)).all()
 
 
 def reason_words(session: Session, text: str) -> str:

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter.errors import SourceError
@@ -38,16 +37,30 @@ def load_series(session: Session, folder: Path, now: datetime) -> models.Sequenc
         session.add(series)
     series.name, series.description = about["name"][:120], about.get("description", "")
     session.flush()
-    known = {row.key: row for row in session.scalars(select(models.Step).where(models.Step.sequence_id == series.id))}
+    rows = {row.key: row for row in queries.all_steps(session, series.id)}
     moved = []
-    for position, (key, (source, when)) in enumerate(read.items(), 1):
-        row = known.pop(key, None) or _new_step(session, series.id, key)
-        moved += [row.id] if _put(row, position, source, when) else []
-    for row in known.values():
-        row.deleted_at = row.deleted_at or now
+    for key, (source, when) in read.items():
+        row = rows.get(key) or _new_step(session, series.id, key)
+        moved += [row.id] if _put(row, source, when) else []
+        rows[key] = row
+    for position, key in enumerate(_order(list(rows), list(read)), 1):
+        rows[key].position = position
+        rows[key].deleted_at = None if key in read else rows[key].deleted_at or now
     session.flush()
     actions.replan(session, now, steps=moved)
     return series
+
+
+def _order(before: list[str], now: list[str]) -> list[str]:
+    """The keys in their new order, with each deleted one still behind the one it stood behind.
+
+    Readers who wait on a deleted step go on from its place.
+    """
+    order = list(now)
+    for at, key in enumerate(before):
+        if key not in now:
+            order.insert(order.index(before[at - 1]) + 1 if at else 0, key)
+    return order
 
 
 def _new_step(session: Session, sequence_id: int, key: str) -> models.Step:
@@ -57,9 +70,8 @@ def _new_step(session: Session, sequence_id: int, key: str) -> models.Step:
     return row
 
 
-def _put(row: models.Step, position: int, source: Source, when: Timing) -> bool:
+def _put(row: models.Step, source: Source, when: Timing) -> bool:
     """Write a file's content into a step's row; True when its timing is another than before."""
-    row.position, row.deleted_at = position, None
     row.source = wording.write(source.subject, source.preheader, source.body)
     changed = queries.timing(row) != when
     row.delay_amount, row.delay_unit, row.delay_from = when.amount, when.unit, when.counts_from
