@@ -31,7 +31,7 @@ FLOORS = (
     {"starter"},  # the shipped content: it fills every room of an empty database through their actions
 )
 # Above all rooms, and one room among themselves: they put the house together.
-FRONT_DOORS = {"application", "worker", "supervisor", "cli"}
+FRONT_DOORS = {"application", "worker", "supervisor", "cli", "doctor"}
 
 RANKS = {"rules": 0, "models": 1, "queries": 2, "actions": 3, "pages": 4, "admin": 4, "api": 4, "jobs": 4}
 FRONTS = {name for name, rank in RANKS.items() if rank == 4}
@@ -43,19 +43,25 @@ EXTRA_DOORWAYS = {
     "database": {"base", "engine", "blobs"},
     "work": {"claims", "queue", "heartbeats"},
     "web": {"*"},  # forms, csrf, limits, paging, problem pages: made for every room's pages
-    "accounts": {"gate", "audit", "moments"},  # the back office's gate, its log, and how it tells time
+    # the back office's gate, its log, how it tells time, and the studio's look in every page
+    "accounts": {"gate", "audit", "moments", "presentation"},
     "audience": {"history", "importing"},  # the one shape of a line of history; the file import for the command
     "messages": {"*"},  # a library of pure functions: template + reader -> bytes
     "figures": {"*"},  # pure drawing
-    "delivery": {"letters"},  # what an upper room answers when the ledger asks for content
+    # what an upper room answers when the ledger asks for content; and the making of the bytes, because a preview and a
+    # proof run are made by the code that sends
+    "delivery": {"letters", "composing"},
+    "sequences": {"series"},  # what a shipped series is, for the starter
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
 }
 # Pure modules of the ground floor that rules may lean on: a refusal in words and what an address is are decisions.
 PURE = {"errors", "addresses"}
-# What only the front door that puts the house together may touch, and why.
-COMPOSITION = {
-    "newsletter/application.py": {"presentation"},  # the studio's look in every page: a context processor
+# Fronts under a name of their own, and why.
+MORE_FRONTS = {
+    "newsletter/signup/leaving.py": "the pages of leaving and preferences, apart from those of coming in",
 }
+# What the front doors may touch beside every room's fronts.
+BEHIND_THE_SCENES = FRONTS | {"letters", "importing", "transports", "leaving"}
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ In the database, not beside it: a backup is one file, every machine sees every g
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from datetime import datetime
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from newsletter.database.models import Blob
@@ -22,8 +24,10 @@ def put(session: Session, content: bytes, content_type: str, now: datetime) -> s
     """Keep `content`; the same bytes are kept once. Returns its hash."""
     name = content_hash(content)
     if session.get(Blob, name) is None:
-        session.add(Blob(hash=name, content_type=content_type, size=len(content), content=content, created_at=now))
-        session.flush()
+        made = Blob(hash=name, content_type=content_type, size=len(content), content=content, created_at=now)
+        # Two workers may press the same page at once: then the other one's bytes are these bytes.
+        with suppress(IntegrityError), session.begin_nested():
+            session.add(made)
     return name
 
 

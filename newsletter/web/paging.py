@@ -42,6 +42,7 @@ def list_page(session: Session, statement: Select[*tuple[Any, ...]], *, scalars:
 
 def containing(text: str) -> str:
     """A LIKE pattern for rows that contain `text`, with escape character LIKE_ESCAPE."""
+    text = text.replace("\0", "")  # PostgreSQL takes no NUL in a text; a search for one would be an error page
     for special in (LIKE_ESCAPE, "%", "_"):
         text = text.replace(special, LIKE_ESCAPE + special)
     return f"%{text}%"

@@ -26,9 +26,12 @@ def claim(
     if session.get_bind().dialect.name == "postgresql":
         # Rows another worker is just claiming are passed over instead of waited for; SQLite has one writer at a time.
         chosen = chosen.with_for_update(skip_locked=True)
+    # As a common table expression it is asked once; as a plain subquery PostgreSQL may ask it per row and so
+    # claim more than `limit`.
+    once = chosen.cte("chosen")
     statement = (
         update(model)
-        .where(key.in_(chosen))
+        .where(key.in_(select(once.c[0])))
         .values(**values)
         .returning(key)
         .execution_options(synchronize_session=False)

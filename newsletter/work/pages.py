@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Blueprint, Response, jsonify
+from sqlalchemy.exc import OperationalError
 
 from newsletter import clock
 from newsletter.database.engine import db
@@ -19,6 +20,9 @@ SILENCE = timedelta(minutes=3)
 @bp.get("/healthz")
 def healthz() -> tuple[Response, int]:
     """Answer 200 when web, database and worker are well, else 503 with the one that is not."""
-    beat = heartbeats.last_beat(db.session())
+    try:
+        beat = heartbeats.last_beat(db.session())
+    except OperationalError:
+        return jsonify(web=True, database=False, worker=False), 503
     worker_is_well = beat is not None and clock.now() - beat < SILENCE
     return jsonify(web=True, database=True, worker=worker_is_well), 200 if worker_is_well else 503
