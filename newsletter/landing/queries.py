@@ -14,7 +14,7 @@ from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber
 from newsletter.landing.models import Comment, Page
 from newsletter.landing.rules import COMMENT_STATE_WORDS, CommentState
-from newsletter.magnets.models import Magnet, MagnetVersion
+from newsletter.magnets import queries as magnets
 from newsletter.signup.models import Form
 from newsletter.web.paging import LIKE_ESCAPE, containing
 
@@ -82,12 +82,11 @@ class Gift:
 
 def gift_of(session: Session, form: Form | None) -> Gift | None:
     """The gift behind a form, with the picture of its newest file."""
-    magnet = session.get(Magnet, form.magnet_id) if form and form.magnet_id else None
+    magnet = magnets.magnet(session, form.magnet_id) if form and form.magnet_id else None
     if magnet is None:
         return None
-    pictures = select(MagnetVersion.preview_hash).where(MagnetVersion.magnet_id == magnet.id)
-    newest = pictures.where(MagnetVersion.preview_hash.is_not(None)).order_by(MagnetVersion.id.desc())
-    return Gift(magnet.title, session.scalar(newest.limit(1)) or "")
+    file = magnets.newest(session, magnet)
+    return Gift(magnet.title, (file.preview_hash if file else None) or "")
 
 
 def approved_comments(page: Page) -> Select[Comment]:
