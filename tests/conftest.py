@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, g, has_app_context
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import create_engine, text
@@ -30,7 +30,9 @@ def no_outside_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: Any) -> None:
-        if isinstance(address, tuple) and not (str(address[0]).startswith("127.") or address[0] in {"::1", "localhost"}):
+        if isinstance(address, tuple) and not (
+            str(address[0]).startswith("127.") or address[0] in {"::1", "localhost"}
+        ):
             pytest.fail(f"a test tried to reach {address}")
         connect(self, address)
 
@@ -94,10 +96,25 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'supple.db'}"
 
 
+class Browser(FlaskClient):
+    """A browser whose every request begins with an empty `g`.
+
+    Tests stand in one application context, and Flask lets requests share it: without this, whoever signed in first
+    in a test would be taken for the visitor of every later request, a stranger's too.
+    """
+
+    def open(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a request."""
+        for name in list(g) if has_app_context() else ():
+            g.pop(name)
+        return super().open(*args, **kwargs)
+
+
 def _running(url: str, tmp_path: Path) -> Iterator[Flask]:
     app = create_app(environment(tmp_path, DATABASE_URL=url, QUEUE_URL=f"sqlite:///{tmp_path / 'queue.db'}"))
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.test_client_class = Browser
     limiter.reset()
     with app.app_context():
         yield app
