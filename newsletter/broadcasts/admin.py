@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -27,7 +26,7 @@ from newsletter.web.paging import list_page
 bp = admin_blueprint("broadcasts", __name__, "/admin/broadcasts")
 
 EARLIER = 12  # earlier emails offered as starting points
-_LINE = re.compile(r"^The (text|subject|preheader), line (\d+)")
+_LINE = re.compile(r"^The text, line (\d+)")
 
 
 @bp.get("")
@@ -138,8 +137,8 @@ def check() -> Response:
         made = previews.preview(db.session(), source, request.form.get("reader", ""), clock.now())
     except (SourceError, RenderError) as problem:
         found = _LINE.match(problem.happened)
-        place: dict[str, Any] = {"field": found[1], "line": int(found[2])} if found else {}
-        return jsonify(problem=problem.happened, means=problem.means, remedy=problem.remedy, **place)
+        line = int(found[1]) if found else None
+        return jsonify(problem=problem.happened, means=problem.means, remedy=problem.remedy, line=line)
     return jsonify(subject=made.subject, preheader=made.preheader, text=made.text, notes=previews.sizes(made))
 
 
@@ -161,7 +160,7 @@ def aim(broadcast_id: int) -> AnyResponse | str | tuple[str, int]:
     draft = queries.find(session, broadcast_id)
     if not rules.may_edit(draft.state):
         return redirect(url_for("broadcasts.show", broadcast_id=broadcast_id))
-    if request.method == "GET":
+    if request.method != "POST":
         return _aim_page(session, draft, aiming.filled_in(session, draft, look().zone), "")
     form = aiming.AimForm.read(request.form)
     try:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from newsletter import clock
 from newsletter.audience.models import Subscriber
 from newsletter.broadcasts import actions, queries, rules
-from newsletter.broadcasts.letters import letter_of
+from newsletter.broadcasts.letters import in_place, letter_of
 from newsletter.broadcasts.models import Broadcast
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.composing import render
@@ -106,7 +106,7 @@ def _prove(proof: Proof, letter: Letter, person: Subscriber, tags: list[str], no
     try:
         render(letter, person, tags, now)
     except SuppleError as problem:
-        proof.failed[person.id] = str(problem)
+        proof.failed[person.id] = str(in_place(problem))
     except Exception as problem:  # whatever one reader's fields do to a template, the others are still proved
         log.exception("an email could not be made", subscriber=person.id)
         proof.failed[person.id] = f"The email could not be made: {type(problem).__name__}."

@@ -15,7 +15,7 @@ from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState, Whom
 from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
 from newsletter.delivery.models import Delivery
-from newsletter.errors import SourceError
+from newsletter.errors import SourceError, SuppleError
 from newsletter.messages import dialect, images
 from newsletter.messages.compiling import CompiledMessage, compile_message
 from newsletter.messages.source import parse
@@ -23,6 +23,7 @@ from newsletter.messages.studio import Studio
 
 # The writer sees the body in a field of its own, so its lines count from 1 there and not below the front matter.
 NAME = "The text"
+HEAD = 0  # the "line" of subject and preheader, which have fields of their own as well
 _PLAIN = dialect.Dialect(escape=False)
 
 
@@ -57,5 +58,11 @@ def compiled(source: str, studio: Studio) -> CompiledMessage:
         raise SourceError("The email has no text yet.", remedy="Write some words below the subject.")
     for name, words in (("The subject", text.subject), ("The preheader", text.preheader)):
         dialect.check(_PLAIN, words, name=name, first_line=1)
-    parsed = replace(parse(source, name=NAME), subject_line=1, preheader_line=1, body_line=1)
+    parsed = replace(parse(source, name=NAME), subject_line=HEAD, preheader_line=HEAD, body_line=1)
     return compile_message(parsed, studio, image=images.resolver(studio.url), marketing=True)
+
+
+def in_place(problem: SuppleError) -> SuppleError:
+    """The problem, with its place named as the writer's fields are."""
+    happened = problem.happened.replace(f"{NAME}, line {HEAD}", "The subject or the preheader")
+    return type(problem)(happened, means=problem.means, remedy=problem.remedy)

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from newsletter.audience import queries as audience
 from newsletter.audience.models import Subscriber
 from newsletter.broadcasts import queries
-from newsletter.broadcasts.letters import letter_of
+from newsletter.broadcasts.letters import in_place, letter_of
 from newsletter.broadcasts.rules import Audience
 from newsletter.delivery.composing import Sealed, render, seal
-from newsletter.delivery.letters import studio_in_mail
+from newsletter.delivery.letters import Letter, studio_in_mail
+from newsletter.errors import SuppleError
 from newsletter.messages.compiling import Rendered
 from newsletter.settings import current
 
@@ -61,14 +62,21 @@ def _double(person: Subscriber) -> Subscriber:
 
 def preview(session: Session, source: str, asked: str, now: datetime) -> Rendered:
     """The email as a reader would get it now; raises SourceError or RenderError naming the line."""
-    chosen = reader(session, asked)
-    return render(letter_of(source, studio_in_mail(session)), chosen.person, chosen.tags, now)[0]
+    return _made(session, source, asked, now)[1]
+
+
+def _made(session: Session, source: str, asked: str, now: datetime) -> tuple[Letter, Rendered, dict[str, str]]:
+    letter, chosen = letter_of(source, studio_in_mail(session)), reader(session, asked)
+    try:
+        rendered, links = render(letter, chosen.person, chosen.tags, now)
+    except SuppleError as problem:
+        raise in_place(problem) from problem
+    return letter, rendered, links
 
 
 def trial(session: Session, source: str, asked: str, recipient: str, now: datetime) -> Sealed:
     """The same email for an operator's inbox, marked as a test; raises SourceError or RenderError."""
-    letter, chosen = letter_of(source, studio_in_mail(session)), reader(session, asked)
-    rendered, links = render(letter, chosen.person, chosen.tags, now)
+    letter, rendered, links = _made(session, source, asked, now)
     domain = current().mail_from.rpartition("@")[2]
     return seal(
         letter,

@@ -15,6 +15,7 @@ from newsletter.audience import queries as audience
 from newsletter.audience.models import Subscriber, SubscriberTag, Tag
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import Audience, BroadcastState, Whom
+from newsletter.broadcasts.rules import audience as audience_of
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import State
 from newsletter.errors import InputError, NotFound
@@ -167,4 +168,8 @@ def reason_words(session: Session, reason: str) -> str:
     """Why an email of a broadcast was sent, for the outbox."""
     number = reason.partition(":")[2]
     broadcast = session.get(Broadcast, int(number)) if number.isdigit() else None
-    return f"Email “{broadcast.subject}”" if broadcast else ""
+    if broadcast is None:
+        return ""
+    who = audience_of(broadcast.audience)
+    whom = {Whom.ALL: "everybody", Whom.TAG: f"everybody tagged {who.tag}", Whom.PERSON: "this one person"}[who.whom]
+    return f"“{broadcast.subject}”, written to {whom}"

@@ -92,10 +92,10 @@
     if (!found.problem) return;
     problem.append(paragraph(found.problem, true));
     for (const words of [found.means, found.remedy]) if (words) problem.append(paragraph(words));
-    if (found.field === "text" && found.line) {
+    if (found.line) {
       const button = document.createElement("button");
       button.type = "button";
-      button.className = "button button-quiet";
+      button.className = "button quiet";
       button.textContent = `Go to line ${found.line}`;
       button.addEventListener("click", () => goTo(found.line));
       problem.append(button);
@@ -155,7 +155,7 @@
     inbox.querySelector("[data-subject]").textContent = found.subject;
     inbox.querySelector("[data-preheader]").textContent = found.preheader;
     text.textContent = found.text;
-    show();
+    if (mine > 1) show(); // the frame came with the page
   }
 
   const tabs = find(".desk-tabs");

@@ -99,7 +99,7 @@ def test_2_1_and_2_12_a_tag_selects_and_the_row_says_why_when_and_how(app: Flask
     run()
     row = db.session.scalars(select(Delivery)).one()
     assert (row.subscriber_id, row.reason, row.lane) == (alice, f"broadcast:{number}", Lane.BULK)
-    assert queries.reason_words(db.session(), row.reason) == "Email “Your weekly stretch”"
+    assert queries.reason_words(db.session(), row.reason) == "“Your weekly stretch”, written to everybody tagged yoga"
 
 
 def test_one_person(app: Flask) -> None:
