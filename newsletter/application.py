@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from newsletter import cli, worker
+from newsletter import cli, logs, worker
 from newsletter import settings as settings_module
 from newsletter.accounts import admin as accounts_admin
 from newsletter.accounts import pages as accounts_pages
@@ -102,6 +102,7 @@ HELD = (
 
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     """Build the application from its environment; raises SettingError on nonsense in it."""
+    logs.init()
     settings = settings_module.load() if environ is None else settings_module.load(environ)
     app = Flask("newsletter", root_path=str(ROOT), template_folder="templates", static_folder="static")
     app.extensions["settings"] = settings

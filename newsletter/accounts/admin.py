@@ -51,7 +51,7 @@ def was_wrong(response: Response) -> bool:
 def sign_in() -> str | Response | tuple[str, int]:
     """The door. An unknown address and a wrong password get the same answer after the same time."""
     after = rules.own_path(request.values.get("next", ""), url_for("dashboard.overview"))
-    if request.method == "GET":
+    if request.method != "POST":
         if current_user.is_authenticated:
             return redirect(after)
         return render_template("accounts/sign_in.html", after=after, set_up=queries.is_set_up(db.session()))
@@ -90,7 +90,7 @@ def setup(token: str) -> str | Response | tuple[str, int]:
     tokens.read(current().secret_key, Purpose.SETUP, token, now=clock.now(), max_age=SETUP_LIFE)
     if queries.is_set_up(db.session()):
         raise TokenError("This link was used already.", remedy="Sign in with the account that was made then.")
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("accounts/setup.html", token=token)
     form = request.form
     try:

@@ -78,7 +78,7 @@ def _with_head(rows: Iterator[list[str]]) -> Iterator[list[str]]:
 @bp.route("/add", methods=["GET", "POST"])
 def add() -> str | Answer | tuple[str, int]:
     """Add one person who asked for it in person."""
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("audience/add.html")
     form, now = request.form, clock.now()
     first, last, attest = (form.get(name, "") for name in ("first_name", "last_name", "attest"))

@@ -175,12 +175,13 @@ def keep(
     now: datetime,
 ) -> MagnetVersion:
     """Keep a file as the newest of its paper; a source that was kept before becomes the newest again."""
+    blob = blobs.put(session, pdf, PDF, now)
+    picture = blobs.put(session, preview, PNG, now) if preview else None
     found = queries.version(session, magnet_id, paper, source)
     if found is None:
         found = MagnetVersion(magnet_id=magnet_id, paper=paper, source_hash=source)
         session.add(found)
-    found.blob_hash = blobs.put(session, pdf, PDF, now)
-    found.preview_hash = blobs.put(session, preview, PNG, now) if preview else None
+    found.blob_hash, found.preview_hash = blob, picture
     found.size, found.pages, found.made_at = len(pdf), pages, now
     session.flush()
     return found

@@ -36,6 +36,8 @@ class Image:
         return f"{self.content_hash}@media"
 
 
+_shown: dict[str, Image] = {}
+
 Resolver = Callable[[str], Image]
 
 
@@ -60,17 +62,19 @@ def figure(name: str, base_url: str) -> Image:
     content, wide, high = _drawn(key, kind or "png")
     suffix = kind or "png"
     name_of_content = hashlib.sha256(content).hexdigest()[:32]
-    shown = max(NARROWEST, min(WIDEST, round(TALLEST * wide / high)))
-    return Image(
+    wide_shown = max(NARROWEST, min(WIDEST, round(TALLEST * wide / high)))
+    image = Image(
         name=name,
         url=f"{base_url.rstrip('/')}/media/{name_of_content}.{suffix}",
-        width=shown,
-        height=round(shown * high / wide),
+        width=wide_shown,
+        height=round(wide_shown * high / wide),
         alt=EXERCISES[key].alt,
         content=content,
         content_type=f"image/{suffix}",
         content_hash=name_of_content,
     )
+    _shown[image.content_hash] = image
+    return image
 
 
 def every_figure(base_url: str) -> Iterator[Image]:
@@ -78,15 +82,9 @@ def every_figure(base_url: str) -> Iterator[Image]:
     return (figure(key, base_url) for key in EXERCISES)
 
 
-def drawn_as(content_hash: str, kind: str) -> Image | None:
-    """The exercise's picture (kind `png` or `gif`) whose content has this hash; the first call draws them all."""
-    return _by_hash(kind).get(content_hash) if kind in {"png", "gif"} else None
-
-
-@functools.cache
-def _by_hash(kind: str) -> dict[str, Image]:
-    every = (figure(f"{key}.{kind}", "") for key in EXERCISES)
-    return {image.content_hash: image for image in every}
+def drawn_as(content_hash: str) -> Image | None:
+    """The picture with this hash if this process has drawn it already: what a preview just showed."""
+    return _shown.get(content_hash)
 
 
 @functools.cache

@@ -15,12 +15,12 @@ FOR_GOOD = "public, max-age=31536000, immutable"  # another content would have a
 
 
 @bp.get("/media/<name>.<kind>")
-def picture(name: str, kind: str) -> Response:
-    """A stored picture, or an exercise's that a preview shows before any email stored it."""
+def picture(name: str, kind: str) -> Response:  # noqa: ARG001
+    """A stored picture, or an exercise's that a preview shows before any email stored it; `kind` is for mail programs."""
     kept = blobs.get(db.session(), name)
     if kept is not None and kept.content_type in PICTURES:
         return _answer(kept.content, kept.content_type)
-    drawn = images.drawn_as(name, kind)
+    drawn = images.drawn_as(name)
     if drawn is None:
         abort(404)
     return _answer(drawn.content, drawn.content_type)

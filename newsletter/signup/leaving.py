@@ -39,7 +39,7 @@ def unsubscribe(token: str) -> str:
     """GET shows a page with buttons; a POST leaves what the email belongs to, or all (semantics 2.13, 3.14)."""
     person, (_, scope) = _person(token, Purpose.UNSUBSCRIBE)
     series = sequences.sequence(db.session(), scope) if scope else None
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template("signup/unsubscribe.html", token=token, series=series)
     leave_series = series is not None and request.form.get("scope") != "all"
     if person.status != Status.ERASED:
@@ -58,8 +58,9 @@ def preferences(token: str) -> str | AnyResponse:
     person, _ = _person(token, Purpose.PREFERENCES)
     if person.status == Status.ERASED:
         return render_template("signup/erased.html")
-    if request.method == "GET":
-        series = sequences.enrollments(db.session(), person.id)
+    if request.method != "POST":
+        under_way = {row.sequence_id for row in sequences.active(db.session(), person.id)}
+        series = [sequences.sequence(db.session(), sequence_id) for sequence_id in sorted(under_way)]
         return render_template("signup/preferences.html", token=token, subscriber=person, series=series)
     wish = request.form.get("wish", "")
     if wish == "erase":

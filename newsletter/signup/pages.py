@@ -90,7 +90,7 @@ def _thanks(address: str | None, slug: str | None) -> str:
         address=address,
         subject=letters.confirm_subject(reading, magnet.title if magnet else None),
         sender=f"{studio.sender_name or settings.mail_from_name} <{settings.mail_from}>",
-        back_url=url_for("landing.home", _anchor="form"),
+        back_url=url_for("landing.home", _anchor="get"),
         magnet=magnet,
     )
 
@@ -103,7 +103,7 @@ def resend() -> Response:
     try:
         address = parse(str(remembered.get("address", "")))
     except InputError:
-        return redirect(url_for("landing.home", _anchor="form"), code=303)
+        return redirect(url_for("landing.home", _anchor="get"), code=303)
     form = queries.form_by_slug(db.session(), str(remembered.get("form", "")))
     _request(form, _press_again(address))
     return redirect(url_for("signup.thanks", again=1), code=303)
@@ -120,7 +120,7 @@ def embed(slug: str) -> str | tuple[str, int]:
     """The form alone, to be framed by other sites."""
     security.let("frame-ancestors", "*")
     form = queries.form_by_slug(db.session(), slug)
-    if request.method == "GET":
+    if request.method != "POST":
         asked = guards.ask(db.session(), form)
         return render_template("signup/embed.html", form=form, asked=asked, page_url=request.referrer or "")
     try:
@@ -139,7 +139,7 @@ def confirm(token: str) -> str | Response:
     consent = audience.consent(reading, read.ids[0])
     if consent is None or consent.withdrawn_at is not None:
         raise ExpiredToken(read.ids)
-    if request.method == "GET":
+    if request.method != "POST":
         return render_template(
             "signup/confirm.html",
             token=token,

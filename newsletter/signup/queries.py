@@ -90,7 +90,7 @@ def confirmations_sent(session: Session, after: datetime) -> Sequence[tuple[Cons
         )
         .where(Consent.confirmation_sent_at.is_(None), Consent.requested_at > after, Delivery.state == State.ACCEPTED)
     )
-    return [(consent, at) for consent, at in session.execute(found.limit(500)).tuples() if at]
+    return [(consent, at) for consent, at in session.execute(found.limit(500)) if at]
 
 
 def to_purge(session: Session, before: datetime, limit: int) -> Sequence[int]:
