@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, func, literal, select
+from sqlalchemy import ColumnElement, Row, String, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter import tokens
 from newsletter.audience import rules as audience_rules
+from newsletter.audience.actions import ERASED
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber, Suppression
 from newsletter.delivery.models import Delivery
@@ -19,7 +20,7 @@ from newsletter.errors import NotFound
 from newsletter.sequences import models
 from newsletter.sequences.models import Enrollment
 from newsletter.sequences.rules import ENROLLMENT_WORDS, CountsFrom, Course, EnrollmentState, Step, Timing, Unit
-from newsletter.sequences.timing import clock
+from newsletter.sequences.timing import clock, say
 from newsletter.settings import current
 
 # The name by which an email of a sequence is unique in the ledger (semantics 2.1).
@@ -75,6 +76,11 @@ def timing(row: models.Step) -> Timing:
     """A stored step's timing."""
     window = (clock(row.window_start), clock(row.window_end)) if row.window_start else None
     return Timing(row.delay_amount, Unit(row.delay_unit), CountsFrom(row.delay_from), window, row.weekdays)
+
+
+def timing_words(row: models.Step, *, first: bool) -> str:
+    """A stored step's timing in words."""
+    return say(timing(row), first=first)
 
 
 def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:
@@ -159,8 +165,27 @@ def barred(session: Session, people: Iterable[Subscriber]) -> dict[int, str]:
     }
     listed = select(Suppression.fingerprint, Suppression.reason).where(Suppression.fingerprint.in_(prints))
     for fingerprint, words in session.execute(listed):
+        if words == ERASED:  # a living row of an erased address can only be their own fresh sign-up
+            continue
         why.setdefault(prints[fingerprint].id, f"on the suppression list: {words}")
     return why
+
+
+def under_way(
+    session: Session, until: datetime, after_id: int, limit: int
+) -> Sequence[Row[Enrollment, Subscriber, Delivery | None]]:
+    """Active enrollments in the order of their ids whose next step is due by `until`, or whose email is on its way."""
+    found = (
+        select(Enrollment, Subscriber, Delivery)
+        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+        .outerjoin(Delivery, (Delivery.reason == _REASON) & (Delivery.subscriber_id == Enrollment.subscriber_id))
+        .where(
+            Enrollment.state == EnrollmentState.ACTIVE,
+            or_(Enrollment.next_due_at.is_(None), Enrollment.next_due_at <= until),
+            Enrollment.id > after_id,
+        )
+    )
+    return session.execute(found.order_by(Enrollment.id).limit(limit)).all()
 
 
 def active(session: Session, subscriber_id: int, sequence_id: int | None = None) -> Sequence[Enrollment]:

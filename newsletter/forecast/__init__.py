@@ -1,0 +1,1 @@
+"""The next days before they happen: who will get what, when and why."""
