@@ -32,7 +32,7 @@ VERDICTS = {
 @bp.get("/pages")
 def pages() -> str:
     """Every page of the site."""
-    search = request.args.get("q", "").strip()
+    search = rules.tidy_line(request.args.get("q", ""))
     listing = list_page(db.session(), queries.pages(search))
     home = queries.home(db.session())
     return render_template("landing/admin_pages.html", listing=listing, search=search, home=home)
@@ -124,9 +124,9 @@ def _typed(fields: Mapping[str, str]) -> Draft:
     known = {form.id for form in queries.forms(db.session())}
     return Draft(
         slug=fields.get("slug", "").strip().lower(),
-        title=" ".join(fields.get("title", "").split()),
-        summary=" ".join(fields.get("summary", "").split()),
-        body=fields.get("body", "").replace("\r\n", "\n").strip(),
+        title=rules.tidy_line(fields.get("title", "")),
+        summary=rules.tidy_line(fields.get("summary", "")),
+        body=rules.tidy_text(fields.get("body", "")),
         form_id=int(form_id) if form_id.isdecimal() and int(form_id) in known else None,
         video_url=fields.get("video_url", "").strip(),
         position=min(int(position), 9999) if position.isascii() and position.isdecimal() else 0,
@@ -139,7 +139,7 @@ def comments() -> str:
     """What readers said, the waiting ones first to choose from."""
     asked = request.args.get("state", CommentState.HELD)
     state = CommentState(asked) if asked in set(CommentState) else None
-    search = request.args.get("q", "").strip()
+    search = rules.tidy_line(request.args.get("q", ""))
     session = db.session()
     return render_template(
         "landing/admin_comments.html",

@@ -118,7 +118,7 @@ def favicon() -> AnyResponse:
 
 
 def _published(slug: str) -> Page:
-    page = queries.published(db.session(), slug)
+    page = queries.published(db.session(), slug) if rules.is_slug(slug) else None
     if page is None:
         abort(404)
     return page

@@ -114,7 +114,7 @@ def comment(session: Session, comment_id: int) -> Comment | None:
 
 def comments_by_state(session: Session) -> dict[str, int]:
     """How many comments there are in each state."""
-    return dict(session.execute(select(Comment.state, func.count()).group_by(Comment.state)).tuples().all())
+    return dict(session.execute(select(Comment.state, func.count()).group_by(Comment.state)).all())
 
 
 def pages(search: str) -> Select[Page]:
@@ -143,7 +143,7 @@ def address_key(session: Session, subscriber_id: int) -> str | None:
 
 def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
     """What a person said under pages, found by their address."""
-    found = session.execute(_of_person(subscriber_id)).tuples()
+    found = session.execute(_of_person(subscriber_id))
     return [HistoryLine(said.created_at, "comment", _told(said, under)) for said, under in found]
 
 
@@ -153,7 +153,7 @@ def _told(said: Comment, under: Page) -> str:
 
 def held(session: Session, subscriber_id: int) -> dict[str, Any]:
     """Everything this room holds about a person: the comments written with their address."""
-    found = session.execute(_of_person(subscriber_id)).tuples()
+    found = session.execute(_of_person(subscriber_id))
     columns = ("name", "email", "text", "state", "created_at")
     return {
         "comments": [{"page": under.title} | {name: getattr(said, name) for name in columns} for said, under in found]

@@ -21,7 +21,8 @@ LINKS_ALLOWED = 2
 
 _LINK = re.compile(r"https?://|\bwww\.|\[url|<a\s", re.IGNORECASE)
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_JOINERS = "\u200c\u200d \n"
 _BLANK_LINES = re.compile(r"\n{3,}")
 _FILM_ENDINGS = (".mp4", ".m4v", ".webm", ".ogv")
 
@@ -74,11 +75,10 @@ NO_COMMENT = CommentCheck("", "", "", "")
 
 def check_comment(name: str, email: str, text: str) -> CommentCheck:
     """Tidy what a reader typed and find what is wrong with it; no problems means it may be held for the operator."""
-    name = " ".join(_CONTROL.sub("", name).split())
-    text = _BLANK_LINES.sub("\n\n", _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))).strip()
+    name, text = tidy_line(name), _BLANK_LINES.sub("\n\n", tidy_text(text))
     problems: dict[str, str] = {}
     key = ""
-    if not name:
+    if not name.strip(_JOINERS):
         problems["name"] = "Please tell us a name; a first name will do."
     elif len(name) > NAME_LENGTH:
         problems["name"] = f"This name is too long: it may have {NAME_LENGTH} characters."
@@ -95,12 +95,30 @@ def check_comment(name: str, email: str, text: str) -> CommentCheck:
     return CommentCheck(name, email, key, text, problems)
 
 
+def tidy_text(text: str) -> str:
+    """`text` with plain line ends, without invisible signs that a database or a screen stumbles over.
+
+    The joiners U+200C and U+200D stay: Persian words and many emoji are made with them.
+    """
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def tidy_line(text: str) -> str:
+    """`text` as one line with single spaces."""
+    return " ".join(tidy_text(text).split())
+
+
+def is_slug(text: str) -> bool:
+    """Whether a page may have this as its address."""
+    return len(text) <= SLUG_LENGTH and _SLUG.fullmatch(text) is not None
+
+
 def _told(problem: InputError) -> str:
     return f"{problem.happened} {problem.remedy}"
 
 
 def _wrong_text(text: str) -> str:
-    if not text:
+    if not text.strip(_JOINERS):
         return "Please write a few words."
     if len(text) > TEXT_LENGTH:
         return f"This is {len(text):,} characters long; there is room for {TEXT_LENGTH:,}."
@@ -112,7 +130,7 @@ def _wrong_text(text: str) -> str:
 def check_page(slug: str, title: str, summary: str, video_url: str, body: str) -> dict[str, str]:
     """What is wrong with a page as an operator wrote it, by field."""
     problems = {}
-    if not _SLUG.fullmatch(slug) or len(slug) > SLUG_LENGTH:
+    if not is_slug(slug):
         problems["slug"] = "Small letters, digits and single hyphens, for example tight-upper-back."
     if not title or len(title) > TITLE_LENGTH:
         problems["title"] = f"A page needs a title of at most {TITLE_LENGTH} characters."
