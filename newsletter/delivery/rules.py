@@ -128,7 +128,7 @@ def try_again_after(attempts: int, reply: Reply, jitter: float) -> timedelta:
     Greylisting wants minutes, a full mailbox hours (RFC 3463: 4.2.2); the rest doubles from 5 minutes to 4 hours.
     """
     first = timedelta(hours=2) if reply.enhanced == "4.2.2" else timedelta(minutes=5)
-    wait: timedelta = min(first * 2 ** max(attempts - 1, 0), timedelta(hours=4))
+    wait: timedelta = min(first * 2 ** min(max(attempts - 1, 0), 9), timedelta(hours=4))
     return wait * (1 + jitter / 2)
 
 

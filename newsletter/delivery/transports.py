@@ -152,7 +152,10 @@ class SmtpTransport:
         ending = b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n"
         try:
             connection.send(_LINE_START_DOT.sub(b"..", content) + ending)
-            return _reply(connection.getreply(), "recipient")
+            reply = _reply(connection.getreply(), "recipient")
+            if not 200 <= reply.code < 600:
+                raise smtplib.SMTPServerDisconnected("what came is no SMTP")
+            return reply
         except (OSError, smtplib.SMTPException) as problem:
             self._drop()
             return Reply(0, text=f"The answer was lost: {_words(problem)}")
