@@ -72,6 +72,7 @@ def move_keys(markdown: str) -> tuple[str, ...]:
     return placed or figure_keys(markdown) or FOUR_MOVES
 
 
+@lru_cache(maxsize=64)
 def plain_words(markdown: str) -> int:
     """How many words a reader has before them."""
     inline = (child for token in PARSER.parse(markdown) for child in token.children or ())
