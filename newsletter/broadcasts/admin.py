@@ -139,7 +139,7 @@ def check() -> Response:
         found = _LINE.match(problem.happened)
         line = int(found[1]) if found else None
         return jsonify(problem=problem.happened, means=problem.means, remedy=problem.remedy, line=line)
-    return jsonify(subject=made.subject, preheader=made.preheader, text=made.text, notes=previews.sizes(made))
+    return jsonify(subject=made.subject, preheader=made.preheader, text=made.text, notes=previews.notes(made))
 
 
 @bp.get("/<int:broadcast_id>/frame")

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from newsletter.audience import queries as audience
 from newsletter.audience import rules as audience_rules
-from newsletter.audience.models import Subscriber
 from newsletter.broadcasts import rules
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState, Whom
@@ -33,7 +32,9 @@ def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
     broadcast = session.get(Broadcast, int(number))
     if broadcast is None or broadcast.state != BroadcastState.STARTED:
         return Withdrawn("the email to everybody was called off")
-    person = session.get_one(Subscriber, delivery.subscriber_id)
+    person = audience.subscriber(session, delivery.subscriber_id)
+    if person is None:
+        return Withdrawn("this person is gone")
     why_not = audience_rules.why_not_marketing(person.status, person.marketing)
     if why_not:
         return Withdrawn(why_not)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -22,6 +22,8 @@ from newsletter.settings import current
 
 NAMED, NAMELESS = "named", "nameless"
 SAMPLES = {NAMED: "Somebody called Alice", NAMELESS: "Somebody without a name"}
+CLIPPED = 100_000  # bytes of HTML; Gmail cuts at 102 kB and hides the unsubscribe link below
+_NO_ADDRESS = re.compile(r'href="https?:/*"')
 REAL_READERS = 8  # offered beside the samples; enough to find one with odd fields, few enough for a menu
 
 
@@ -43,21 +45,8 @@ def reader(session: Session, asked: str) -> Reader:
     """The reader that was chosen; anything unknown is the sample with a name."""
     real = audience.subscriber(session, int(asked)) if asked.isascii() and asked.isdigit() else None
     if real is not None:
-        return Reader(_double(real), audience.tag_names(session, real.id))
-    first, last = ("", "") if asked == NAMELESS else ("Alice", "Example")
-    sample = Subscriber(email="alice@example.org", first_name=first, last_name=last, timezone="", fields={})
-    return Reader(_double(sample), [])
-
-
-def _double(person: Subscriber) -> Subscriber:
-    return Subscriber(
-        id=0,
-        email=person.email,
-        first_name=person.first_name,
-        last_name=person.last_name,
-        timezone=person.timezone,
-        fields=person.fields,
-    )
+        return Reader(queries.double_of(real), audience.tag_names(session, real.id))
+    return Reader(queries.sample("" if asked == NAMELESS else "Alice"), [])
 
 
 def preview(session: Session, source: str, asked: str, now: datetime) -> Rendered:
@@ -90,10 +79,12 @@ def trial(session: Session, source: str, asked: str, recipient: str, now: dateti
     )
 
 
-def sizes(rendered: Rendered) -> Sequence[str]:
-    """What a writer should know about the email's size, in words; empty when all is well."""
+def notes(rendered: Rendered) -> list[str]:
+    """What a writer should know before sending, in words; empty when all is well."""
+    found = []
+    if _NO_ADDRESS.search(rendered.html):
+        found.append("A link or a button has no address yet; it says only https://.")
     size = len(rendered.html.encode())
-    # Gmail cuts an email off at 102 kB, and the unsubscribe link below goes with it.
-    if size > 100_000:
-        return [f"The email has {size // 1000} kB. Gmail cuts it off at 102 kB; make it shorter."]
-    return []
+    if size > CLIPPED:
+        found.append(f"The email has {size // 1000} kB. Gmail cuts it off at 102 kB, and the way out with it.")
+    return found

@@ -129,6 +129,24 @@ def person_by_address(session: Session, typed: str) -> Subscriber:
     return person
 
 
+def sample(first_name: str) -> Subscriber:
+    """A made-up reader for previews, who is in no session."""
+    email, last_name = "alice@example.org", "Example" if first_name else ""
+    return Subscriber(id=0, email=email, first_name=first_name, last_name=last_name, timezone="", fields={})
+
+
+def double_of(person: Subscriber) -> Subscriber:
+    """A reader's likeness for previews; its id 0 makes every link in the preview one that changes nothing."""
+    return Subscriber(
+        id=0,
+        email=person.email,
+        first_name=person.first_name,
+        last_name=person.last_name,
+        timezone=person.timezone,
+        fields=person.fields,
+    )
+
+
 def tallies(session: Session, broadcast_ids: Iterable[int]) -> dict[int, Tally]:
     """How broadcasts went, by id; one that has not started has an empty tally."""
     ids = list(broadcast_ids)

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from newsletter import clock, settings
-from newsletter.accounts.gate import admin_blueprint
+from newsletter.accounts import actions as accounts
+from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions, ledger, queries
-from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import STATE_WORDS, State
 from newsletter.errors import InputError
 from newsletter.web.paging import list_page
@@ -53,6 +53,7 @@ def emails() -> str:
         STATE_WORDS=STATE_WORDS,
         lanes=ledger.LANES,
         kinds=ledger.KINDS,
+        into_mailbox=settings.current().smtp is None,
     )
 
 
@@ -81,15 +82,18 @@ def _done(delivery_id: int, said: str) -> Response:
     return redirect(url_for("ledger.show", delivery_id=delivery_id))
 
 
-def _known(session: Session, delivery_id: int) -> Delivery:
-    return ledger.find(session, delivery_id)[0]
+def _begin(session: Session, delivery_id: int, action: str) -> None:
+    """Make sure that there is such an email, and write down who did what with it."""
+    ledger.find(session, delivery_id)
+    by, subject = current_operator().id, f"delivery:{delivery_id}"
+    accounts.record(session, f"delivery.{action}", by=by, now=clock.now(), subject=subject)
 
 
 @bp.post("/<int:delivery_id>/cancel")
 def cancel(delivery_id: int) -> Response:
     """Do not send a waiting email."""
     with transaction() as session:
-        _known(session, delivery_id)
+        _begin(session, delivery_id, "canceled")
         if not actions.cancel(session, delivery_id, "Canceled by hand.", clock.now()):
             raise _too_late()
     return _done(delivery_id, "Canceled. This email will not be sent.")
@@ -99,7 +103,7 @@ def cancel(delivery_id: int) -> Response:
 def send_now(delivery_id: int) -> Response:
     """Send a waiting email without waiting any longer."""
     with transaction() as session:
-        _known(session, delivery_id)
+        _begin(session, delivery_id, "sent-now")
         if not actions.send_now(session, delivery_id, clock.now()):
             raise _too_late()
     return _done(delivery_id, "It goes out now; that takes a few seconds.")
@@ -109,7 +113,7 @@ def send_now(delivery_id: int) -> Response:
 def send_again(delivery_id: int) -> Response:
     """Send an uncertain email once more."""
     with transaction() as session:
-        _known(session, delivery_id)
+        _begin(session, delivery_id, "sent-again")
         actions.send_again(session, delivery_id, clock.now())
     return _done(delivery_id, "It is sent once more.")
 
@@ -118,7 +122,7 @@ def send_again(delivery_id: int) -> Response:
 def count_as_sent(delivery_id: int) -> Response:
     """Take an uncertain email for sent."""
     with transaction() as session:
-        _known(session, delivery_id)
+        _begin(session, delivery_id, "counted-as-sent")
         actions.count_as_sent(session, delivery_id, clock.now())
     return _done(delivery_id, "Counted as sent.")
 

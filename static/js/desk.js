@@ -41,8 +41,9 @@
   }
 
   function insert(words, alone) {
-    const at = body.selectionEnd;
-    if (!alone) return type(words, body.selectionStart, at);
+    if (!alone) return type(words, body.selectionStart, body.selectionEnd);
+    const end = body.value.indexOf("\n", body.selectionEnd);
+    const at = end < 0 ? body.value.length : end; // below the line one is in, never inside a word
     const before = body.value.slice(0, at);
     const after = body.value.slice(at);
     const gap = (text, end) => (!text || text.endsWith("\n\n") ? "" : text.endsWith("\n") ? "\n" : end);
@@ -138,7 +139,7 @@
     });
   }
 
-  async function look() {
+  async function look(isFirst) {
     const mine = ++asked;
     let found;
     try {
@@ -155,7 +156,7 @@
     inbox.querySelector("[data-subject]").textContent = found.subject;
     inbox.querySelector("[data-preheader]").textContent = found.preheader;
     text.textContent = found.text;
-    if (mine > 1) show(); // the frame came with the page
+    if (!isFirst) show(); // the first frame came with the page
   }
 
   const tabs = find(".desk-tabs");
@@ -175,8 +176,12 @@
   let clean = true;
   let timer = 0;
 
-  function changed() {
+  function measure() {
     count.textContent = `${form.elements.subject.value.length} characters.`;
+  }
+
+  function changed() {
+    measure();
     clearTimeout(timer);
     timer = setTimeout(look, LATER);
   }
@@ -195,5 +200,6 @@
     if (!clean) event.preventDefault();
   });
   find("[data-refresh]").hidden = true;
-  changed();
+  measure();
+  look(true);
 })();

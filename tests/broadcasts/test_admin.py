@@ -119,6 +119,8 @@ def test_queued_for_tomorrow_taken_back_and_called_off(operator: FlaskClient) ->
     operator.post(f"/admin/broadcasts/{number}/queue")
     operator.post(f"/admin/broadcasts/{number}/cancel")
     assert found(number).state == "canceled"
+    again = operator.post(f"/admin/broadcasts/{number}/copy").location
+    assert found(int(again.split("/")[-2])).source == found(number).source
     assert operator.post(f"/admin/broadcasts/{number}/delete").status_code == 400
 
 
@@ -204,6 +206,10 @@ def test_the_text_version_and_the_inbox_line(operator: FlaskClient) -> None:
     assert answer is not None
     assert (answer["subject"], answer["preheader"]) == ("Ten calm minutes", "For tired shoulders")
     assert "Hello Alice." in answer["text"]
+    assert answer["notes"] == []
+    button = operator.post("/admin/broadcasts/check", data=WORDS | {"body": "[Book](https://){.button}"}).json
+    assert button is not None
+    assert "no address yet" in button["notes"][0]
     nameless = operator.post("/admin/broadcasts/check", data=WORDS | {"reader": "nameless"}).json
     assert nameless is not None
     assert "Hello you." in nameless["text"]
