@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
 
 import click
 from flask import Flask
@@ -20,18 +21,23 @@ from rich.table import Table
 
 from newsletter import clock, doctor, worker
 from newsletter.accounts import actions as accounts
+from newsletter.accounts import queries as accounts_queries
+from newsletter.accounts.queries import zone_of
 from newsletter.broadcasts import actions as broadcasts
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import queries as ledger_queries
 from newsletter.delivery.models import Delivery
 from newsletter.errors import SuppleError
+from newsletter.forecast import formats
+from newsletter.forecast import queries as forecasting
+from newsletter.settings import current
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 console = Console()
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """An ISO 8601 moment with its offset, as `2026-01-31T07:00:00+01:00`; without an offset it is UTC."""
 
     name = "ISO8601"
@@ -106,6 +112,27 @@ def broadcast(file: Path, audience: str, at: datetime | None) -> None:
     click.echo(f"Queued as broadcast {queued.id}.")
 
 
+@click.command("forecast")
+@click.option("--days", default=30, show_default=True, type=click.IntRange(1, 366))
+@click.option("--format", "form", default="table", type=click.Choice(["table", "json", "ics"]))
+@with_appcontext
+@speaks_plainly
+def forecast(days: int, form: str) -> None:
+    """Say who will get what, when and why."""
+    now = clock.now()
+    rows = forecasting.forecast(db.session(), now, days)
+    if form == "table":
+        zone = accounts_queries.zone_of(accounts_queries.studio(db.session()))
+        table = Table(*formats.COLUMNS)
+        for cells in formats.as_cells(rows, zone):
+            table.add_row(*cells)
+        console.print(table)
+        return
+    host = urlsplit(current().base_url).hostname or "localhost"
+    for piece in formats.as_json(rows) if form == "json" else formats.as_ics(rows, now, host):
+        click.echo(piece, nl=False)
+
+
 @click.command("ledger")
 @click.option("--format", "form", default="table", type=click.Choice(["table", "jsonl"]))
 @click.option("--state", default="", help="Only deliveries in this state.")
@@ -113,15 +140,16 @@ def broadcast(file: Path, audience: str, at: datetime | None) -> None:
 @speaks_plainly
 def ledger(form: str, state: str) -> None:
     """List every delivery."""
-    rows = db.session().execute(ledger_queries.rows(state).execution_options(yield_per=1000)).tuples()
+    rows = db.session().execute(ledger_queries.rows(state).execution_options(yield_per=1000))
     if form == "jsonl":
         for delivery, email in rows:
             click.echo(json.dumps(_ledger_row(delivery, email)))
         return
     shown = [_ledger_row(delivery, email) for delivery, email in rows]
-    table = Table(*("id", "email", "reason", "state", "due_at", "accepted_at", "attempts"))
+    columns = ("id", "email", "reason", "state", "due_at", "accepted_at", "attempts")
+    table = Table(*columns)
     for row in track(shown, console=Console(stderr=True), transient=True) if len(shown) > 1000 else shown:
-        table.add_row(*(str(row[column.header]) for column in table.columns))
+        table.add_row(*(str(row[column]) for column in columns))
     console.print(table)
 
 
@@ -151,7 +179,7 @@ def examine() -> None:
         sys.exit(1)
 
 
-COMMANDS = (work, create_admin, broadcast, ledger, examine)
+COMMANDS = (work, create_admin, broadcast, forecast, ledger, examine)
 
 
 def init(app: Flask) -> None:
