@@ -16,5 +16,11 @@ AUDIT_WORDS = {
     "subscriber.untagged": "Removed a tag",
     "subscriber.corrected": "Corrected a person’s details",
     "subscriber.added": "Added a person by hand",
+    "gift.created": "Began a gift",
+    "gift.edited": "Changed the words of a gift",
+    "gift.changed": "Changed how a gift is given",
+    "gift.uploaded": "Uploaded a gift",
+    "gift.replaced": "Replaced the file of a gift",
+    "gift.rebuilt": "Made a gift’s page again",
     "subscribers.exported": "Downloaded the list of subscribers",
 }

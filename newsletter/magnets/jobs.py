@@ -41,6 +41,7 @@ def _orders() -> list[Order]:
     session, now = db.session(), clock.now()
     imprint, found = queries.imprint(session), []
     unreadable: list[tuple[int, str]] = []
+    cured: list[int] = []
     for magnet in queries.drawn(session):
         try:
             words = sheet.parse(magnet.sheet)
@@ -50,13 +51,22 @@ def _orders() -> list[Order]:
             continue
         source = press.source_hash(words, imprint)
         if _is_made(session, magnet.id, source):
+            cured += [magnet.id] if magnet.press_error else []
             continue
         if rules.is_due(source, magnet.press_hash, magnet.press_tried_at, now):
             found.append(Order(magnet.id, source, words, imprint))
     session.rollback()
     for magnet_id, why in unreadable:
         _fail(magnet_id, "", why)
+    for magnet_id in cured:
+        _cure(magnet_id)
     return found
+
+
+def _cure(magnet_id: int) -> None:
+    # The words were put back as they were: their pages are there, and the complaint about others is over.
+    with transaction() as session:
+        actions.pressed(session, magnet_id)
 
 
 def _is_made(session: Session, magnet_id: int, source: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import structlog
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import dump_options_header, parse_range_header
@@ -49,7 +49,7 @@ def download(token: str) -> Response | tuple[str, int] | tuple[str, int, dict[st
     try:
         grant_id = _grant(tokens.read(current().secret_key, Purpose.DOWNLOAD, token, now=now, max_age=life).ids)
     except ExpiredToken:
-        return render_template("magnets/expired.html", token=token), 410
+        return render_template("magnets/expired.html", fresh_url=url_for("magnets.fresh", token=token)), 410
     paper = rules.paper_for(request.args.get("paper", ""), request.headers.get("Accept-Language", ""))
     gift = queries.gift(session, grant_id, paper)
     if gift is None:

@@ -150,7 +150,7 @@ def figures(session: Session, magnet_ids: Sequence[int]) -> dict[int, Figures]:
     """How each of these gifts is doing."""
 
     def counted(statement: Select[int, int]) -> dict[int, int]:
-        return dict(session.execute(statement).tuples().all())
+        return dict(session.execute(statement).all())
 
     grants = select(MagnetGrant.magnet_id, func.count()).group_by(MagnetGrant.magnet_id)
     files = select(MagnetVersion.magnet_id, func.count()).group_by(MagnetVersion.magnet_id)
@@ -175,7 +175,7 @@ def reason_words(session: Session, reason: str) -> str:
 
 def _of(session: Session, subscriber_id: int) -> Sequence[tuple[Magnet, MagnetGrant]]:
     found = select(Magnet, MagnetGrant).join(MagnetGrant, MagnetGrant.magnet_id == Magnet.id)
-    return session.execute(found.where(MagnetGrant.subscriber_id == subscriber_id)).tuples().all()
+    return session.execute(found.where(MagnetGrant.subscriber_id == subscriber_id)).all()
 
 
 def _fetched(session: Session, subscriber_id: int) -> Sequence[tuple[Magnet, Download]]:
@@ -185,7 +185,7 @@ def _fetched(session: Session, subscriber_id: int) -> Sequence[tuple[Magnet, Dow
         .join(Download, Download.grant_id == MagnetGrant.id)
         .where(MagnetGrant.subscriber_id == subscriber_id)
     )
-    return session.execute(found.order_by(Download.at)).tuples().all()
+    return session.execute(found.order_by(Download.at)).all()
 
 
 def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
