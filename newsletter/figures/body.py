@@ -1,4 +1,4 @@
-"""The one body every figure has: bone lengths, how thick it is where, and how far its joints go. Lengths in centimetres.
+"""The one body every figure has: bone lengths, how thick it is where, how far its joints go. In centimetres.
 
 The proportions are those of an adult 170 cm tall whose head is 1/7.5 of the height; hip joints lie at 53 % of it.
 """
@@ -49,7 +49,11 @@ TRUNK: tuple[Slice, ...] = (
     (6, (0.6, 0.5, 0.0), (8.9, 3.2, 14.6)),
     (6, (-0.4, 4.6, 0.0), (6.2, 2.6, 11.5)),
 )
-YOKE: tuple[Slice, ...] = ((6, (-0.4, 5.2, 0.0), (5.6, 2.2, 8.5)), (7, (-0.2, 0.0, 0.0), (4.9, 2.0, 5.4)))
+YOKE: tuple[Slice, ...] = (
+    (6, (-0.4, 5.2, 0.0), (5.8, 2.2, 12.5)),
+    (7, (-0.4, 0.2, 0.0), (5.3, 2.2, 8.6)),
+    (7, (-0.3, 2.6, 0.0), (4.9, 2.0, 5.6)),
+)
 THROAT: tuple[Slice, ...] = (
     (7, (-0.2, -0.5, 0.0), (4.9, 1.5, 5.2)),
     (8, (0.0, 0.0, 0.0), (4.6, 1.5, 4.7)),
@@ -65,7 +69,7 @@ SKULL: tuple[tuple[Vec, Vec], ...] = (
 )
 NOSE: tuple[tuple[Vec, Vec], ...] = (((9.0, 9.4, 0.0), (0.8, 1.2, 0.8)), ((10.6, 6.9, 0.0), (1.0, 1.0, 1.1)))
 HAIR: tuple[Vec, Vec] = ((0.2, 11.2, 0.0), (10.0, 9.2, 8.2))
-HAIRLINE: tuple[Vec, float] = ((-0.86, 0.52, 0.0), 0.1)
+HAIRLINE: tuple[Vec, float] = ((-0.72, 0.69, 0.0), 0.04)
 """Normal of the plane that cuts the hair from the face, and its distance from the middle of the hair."""
 BUN: tuple[Vec, float] = ((-9.6, 15.6, 0.0), 4.6)
 EAR: tuple[Vec, Vec] = ((-1.0, 7.6, 7.4), (1.7, 2.5, 0.9))
@@ -91,9 +95,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "shoulder.turn": (-100.0, 110.0),
     "elbow.bend": (0.0, 150.0),
     "wrist.lift": (0.0, 95.0),
-    "hip.flex": (-30.0, 135.0),
+    "hip.flex": (-30.0, 140.0),
     "hip.out": (-35.0, 60.0),
     "hip.turn": (-45.0, 90.0),
     "knee.bend": (0.0, 158.0),
-    "ankle.lift": (55.0, 170.0),
+    "ankle.lift": (15.0, 125.0),
 }

@@ -51,12 +51,14 @@ def svg(key: str, *, title: str | None = None, palette: Palette = LIGHT) -> str:
 
 
 @lru_cache(maxsize=64)
-def animation(key: str, frames: int = 12, *, title: str | None = None, palette: Palette = LIGHT) -> str:
+def animation(
+    key: str, frames: int = 12, *, title: str | None = None, palette: Palette = LIGHT, calm: bool = True
+) -> str:
     """A picture that moves from the first pose to the last and back (SMIL), led through `frames` outlines for both
     ways, of which the first and the last are held.
 
-    It holds the still picture, too, which static/css/figures.css shows instead when the reader wants less motion.
-    Raises NotFound.
+    With `calm` it holds the still picture, too, which static/css/figures.css shows instead when the reader wants less
+    motion; a page that links the file and chooses by <picture> does without. Raises NotFound.
     """
     ex = find(key)
     steps = moving(ex, max(2, frames // 2 - 1), CORNERS_MOVING)
@@ -64,9 +66,11 @@ def animation(key: str, frames: int = 12, *, title: str | None = None, palette: 
     place = fit([*ground, *(layer for step in steps for layer in step)])
     body = "".join(element(layer, place, palette) for layer in ground)
     body += "".join(_moving_element(track, place, palette) for track in tracks(steps))
+    if not calm:
+        return _document(title, body)
     layers = still(ex)
-    calm = fit(layers)
-    rest = "".join(element(layer, calm, palette) for layer in layers)
+    place = fit(layers)
+    rest = "".join(element(layer, place, palette) for layer in layers)
     return _document(title, f'<g class="figure-moving">{body}</g><g class="figure-still" display="none">{rest}</g>')
 
 

@@ -19,9 +19,11 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: poses from start to end, the camera it is seen with, and how the picture is laid out.
+    """An exercise: start and end pose, the stances the movement goes through, the camera and the layout of the picture.
 
-    layout is "pair" (start and end side by side) or "ghost" (the end in full, the start as a pale silhouette).
+    layout is "pair" (start and end side by side) or "ghost" (the pose `main` in full, the other end of the movement as
+    a pale silhouette). `order` and `far` override what the scene finds by depth; `grounded` names the parts of the body
+    that lie on the mat throughout.
     """
 
     key: str
@@ -33,13 +35,13 @@ class Exercise:
     layout: str = "pair"
     mat: tuple[float, float, float, float] = (-90.0, 90.0, -32.0, 32.0)
     order: tuple[str, ...] = ()
-    orders: tuple[tuple[str, ...], ...] = ()
     far: frozenset[str] | None = None
     arrows: tuple[Arrow, ...] = ()
     grounded: tuple[str, ...] = ()
-    gap: float = 14.0
+    main: int = -1
+    gap: float = 12.0
 
 
 def exercise(key: str, name: str, alt: str, stances: tuple[Stance, ...], camera: Camera, **rest: object) -> Exercise:
-    """An exercise whose poses are the settled stances."""
-    return Exercise(key, name, alt, stances, tuple(settle(s) for s in stances), camera, **rest)  # type: ignore[arg-type]
+    """An exercise whose poses are its first and last stance, settled; stances between them lead the movement."""
+    return Exercise(key, name, alt, stances, (settle(stances[0]), settle(stances[-1])), camera, **rest)  # type: ignore[arg-type]

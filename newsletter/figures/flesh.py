@@ -39,7 +39,7 @@ class Shape:
 @dataclass(frozen=True)
 class Part:
     """A part of the body drawn in one go: outline of everything, then the fills. `crease` is the piece of it whose
-    outline shows where it lies on the trunk, `fold` the piece whose outline shows where it lies on the limb's other half."""
+    outline shows where it lies on the trunk, `fold` the piece whose outline shows on the limb's other half."""
 
     name: str
     shapes: tuple[Shape, ...]
@@ -135,7 +135,7 @@ def arm(skeleton: Skeleton, side: str) -> tuple[Part, Part]:
         chain(tapered(upper, body.UPPER_ARM_RADII, since=0.2, upto=0.75)),
         mix(upper.start, upper.end, 0.5),
     )
-    paw = chain(palm(hand)) + (tuple(thumb(hand, side)),)
+    paw = (*chain(palm(hand)), tuple(thumb(hand, side)))
     outer = chain(tapered(lower, body.FOREARM_RADII, since=0.25)) + paw
     second = Part(
         f"arm_{side}.lower",
@@ -183,7 +183,7 @@ def leg(skeleton: Skeleton, side: str) -> tuple[Part, Part]:
 
 
 def shoe(foot: Bone, shin: Bone) -> tuple[Hull, ...]:
-    """A bare foot: ankle, heel, ball and toes."""
+    """A bare foot: ankle, heel, ball and toes, which bend when the foot stands on them."""
     toe = unit(sub(foot.end, foot.start))
     up = unit(cross(shin.frame.z, toe))
     side = cross(toe, up)
@@ -194,7 +194,8 @@ def shoe(foot: Bone, shin: Bone) -> tuple[Hull, ...]:
 
     ankle, heel = spot(0.0, 0.0, (3.1, 3.1, 3.0)), spot(-3.4, -4.0, (2.9, 2.8, 2.7))
     arch = spot(5.5, -2.6, (3.0, 2.6, 3.1))
-    pad, tip = spot(12.0, -4.6, (2.6, 2.1, 3.9)), spot(17.0, -5.4, (2.0, 1.3, 3.0))
+    bent = max(0.0, min(1.0, (-toe[1] - 0.35) * 2.5))
+    pad, tip = spot(12.0, -4.6, (2.6, 2.1, 3.9)), spot(17.0 - 4.2 * bent, -5.4 + 6.0 * bent, (1.7, 1.3, 3.0))
     return ((ankle, heel, arch), (heel, arch, pad), (pad, tip))
 
 

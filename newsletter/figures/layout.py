@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from newsletter.figures.exercise import Exercise
 from newsletter.figures.mat import arrow, mat, project
 from newsletter.figures.outline import Outline, slim
-from newsletter.figures.scene import Layer, ghost, order_of, paint, parts_of, shadow
+from newsletter.figures.scene import Layer, ghost, order_of, paint, shadow
 from newsletter.figures.skeleton import Skeleton, build
 from newsletter.figures.stance import between, settle
 
@@ -51,25 +51,22 @@ def still(ex: Exercise) -> list[Layer]:
     """All layers of the still picture, in centimetres."""
     bodies = [build(pose) for pose in ex.poses]
     if ex.layout == "ghost":
-        figure = paint(bodies[-1], ex.camera, ex.order, ex.far)
-        under = [*mat(ex.mat, ex.camera), shadow(bodies[-1], ex.camera, ex.mat), *ghost(bodies[0], ex.camera)]
+        body, other = (bodies[-1], bodies[0]) if ex.main else (bodies[0], bodies[-1])
+        figure = paint(body, ex.camera, ex.order, ex.far)
+        under = [*mat(ex.mat, ex.camera), shadow(body, ex.camera, ex.mat), *ghost(other, ex.camera)]
         return [_thin(layer) for layer in [*under, *figure, *_arrows(ex, 0)]]
     found: list[Layer] = []
-    x = y = 0.0
+    x = 0.0
     for i, skeleton in enumerate(bodies):
         panel = _panel(ex, skeleton, i)
-        x0, y0, x1, y1 = extent(panel)
-        if ex.layout == "stack":
-            found += _moved(panel, 0.0, y - y1)
-            y -= y1 - y0 + ex.gap
-        else:
-            found += _moved(panel, x - x0, 0.0)
-            x += x1 - x0 + ex.gap
+        x0, _, x1, _ = extent(panel)
+        found += _moved(panel, x - x0)
+        x += x1 - x0 + ex.gap
     return found
 
 
 def _panel(ex: Exercise, skeleton: Skeleton, i: int) -> list[Layer]:
-    figure = paint(skeleton, ex.camera, ex.orders[i] if ex.orders else ex.order, ex.far)
+    figure = paint(skeleton, ex.camera, ex.order, ex.far)
     ground = [*mat(ex.mat, ex.camera), shadow(skeleton, ex.camera, ex.mat)]
     return [_thin(layer) for layer in [*ground, *figure, *_arrows(ex, i)]]
 
@@ -85,9 +82,9 @@ def _thin(layer: Layer) -> Layer:
     return replace(layer, outlines=slim([layer.outlines])[0])
 
 
-def _moved(layers: list[Layer], dx: float, dy: float) -> list[Layer]:
+def _moved(layers: list[Layer], dx: float) -> list[Layer]:
     def shift(outline: Outline) -> Outline:
-        return tuple((x + dx, y + dy) for x, y in outline)
+        return tuple((x + dx, y) for x, y in outline)
 
     return [replace(layer, outlines=tuple(shift(o) for o in layer.outlines)) for layer in layers]
 
@@ -111,5 +108,5 @@ def moments(ex: Exercise, count: int, pace: Callable[[float], float] = float) ->
 
 def moving(ex: Exercise, count: int, corners: int, pace: Callable[[float], float] = float) -> list[list[Layer]]:
     """The layers of each moment, without the mat; one order of painting for all."""
-    order = ex.order or order_of(parts_of(build(ex.poses[-1]), ex.camera.view()), ex.camera.view())
+    order = ex.order or order_of(build(ex.poses[-1]), ex.camera.view())
     return [paint(body, ex.camera, order, ex.far, corners) for body in moments(ex, count, pace)]

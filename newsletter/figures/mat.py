@@ -60,7 +60,7 @@ def arrow(curve: Outline) -> list[Layer]:
     base = (end[0] - HEAD_LONG * cos(way), end[1] - HEAD_LONG * sin(way))
     left = (base[0] - HEAD_WIDE * sin(way), base[1] + HEAD_WIDE * cos(way))
     right = (base[0] + HEAD_WIDE * sin(way), base[1] - HEAD_WIDE * cos(way))
-    line, tip = (tuple(shaft[::3] + [neck]),), ((end, left, right),)
+    line, tip = ((*shaft[::3], neck),), ((end, left, right),)
     return [
         Layer("arrow.halo", line, line="halo", width=8.4, closed=False),
         Layer("arrow.tiphalo", tip, fill="halo", line="halo", width=4.2),

@@ -29,15 +29,17 @@ class Spine:
     nod: float = 0.0
     tilt: float = 0.0
     look: float = 0.0
-    protract: float = 0.0
+    protract_l: float = 0.0
+    protract_r: float = 0.0
     shrug_l: float = 0.0
     shrug_r: float = 0.0
 
 
 @dataclass(frozen=True)
 class Arm:
-    """Shoulder: raised by lift in a plane (0 to the side, 90 to the front), turned outwards by turn; elbow bent by bend;
-    the hand swung from the line of the forearm by wrist in wrist_plane."""
+    """Shoulder: raised by lift in a plane (0 to the side, 90 to the front), turned outwards by turn; elbow bent by
+    bend; the hand swung from the line of the forearm by wrist in wrist_plane and rolled about
+    its own length, palm forwards, by roll."""
 
     plane: float = 0.0
     lift: float = 0.0
@@ -45,6 +47,7 @@ class Arm:
     bend: float = 0.0
     wrist: float = 0.0
     wrist_plane: float = 0.0
+    roll: float = 0.0
 
 
 @dataclass(frozen=True)

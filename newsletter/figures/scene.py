@@ -11,13 +11,13 @@ from newsletter.figures.flesh import Hull, Part
 from newsletter.figures.head import head, lines
 from newsletter.figures.outline import Outline, support
 from newsletter.figures.skeleton import Skeleton
-from newsletter.figures.space import Camera, Frame, dot
+from newsletter.figures.space import Camera, Frame, dot, sub
 
 CORNERS = 28
 """Directions in which a hull is sampled; at 24 the roundest part is still within a quarter of a pixel at 480 px."""
 
-FAR_GAP = 6.0
-"""A limb this much (cm) farther away than its twin is drawn in the lighter tone."""
+BEHIND = {"arm": 9.0, "leg": 5.0}
+"""A limb whose root lies this far (cm) behind the spine, about half of what it can, is on the far side."""
 
 LINE = 2.1
 FINE = 1.4
@@ -63,32 +63,32 @@ def parts_of(skeleton: Skeleton, view: Frame) -> dict[str, Part]:
     return {part.name: part for part in found}
 
 
-def limb_depth(parts: dict[str, Part], view: Frame, limb: str) -> float:
-    """How near to the viewer the middle of a limb is."""
-    return sum(dot(parts[f"{limb}.{half}"].middle, view.z) for half in ("upper", "lower")) / 2
+def root_depth(skeleton: Skeleton, view: Frame, limb: str) -> float:
+    """How far the joint from which a limb hangs lies before (or, negative, behind) the spine."""
+    kind, side = limb.split("_")
+    leg = kind == "leg"
+    root = skeleton.joint(f"hip_{side}" if leg else f"shoulder_{side}")
+    return dot(sub(root, skeleton.spine[0 if leg else 6].at), view.z)
 
 
-def order_of(parts: dict[str, Part], view: Frame) -> tuple[str, ...]:
+def order_of(skeleton: Skeleton, view: Frame) -> tuple[str, ...]:
     """Names of the parts from the farthest to the nearest; the two halves of a limb stay together."""
+    parts = parts_of(skeleton, view)
 
     def depth(name: str) -> float:
         return dot(parts[name].middle, view.z)
 
-    groups: list[tuple[float, tuple[str, ...]]] = [(depth("torso"), ("torso", "head"))]
+    groups: list[tuple[int, float, tuple[str, ...]]] = [(1, 0.0, ("torso", "head"))]
     for limb in LIMBS:
         halves = sorted((f"{limb}.upper", f"{limb}.lower"), key=depth)
-        groups.append((limb_depth(parts, view, limb), tuple(halves)))
-    return tuple(name for _, group in sorted(groups) for name in group)
+        behind = root_depth(skeleton, view, limb) < -BEHIND[limb[:3]]
+        groups.append((0 if behind else 2, depth(halves[0]) + depth(halves[1]), tuple(halves)))
+    return tuple(name for _, _, group in sorted(groups) for name in group)
 
 
-def far_limbs(parts: dict[str, Part], view: Frame) -> frozenset[str]:
-    """The limbs that lie clearly behind their twins."""
-    far = set()
-    for kind in ("arm", "leg"):
-        back, front = sorted((f"{kind}_l", f"{kind}_r"), key=lambda limb: limb_depth(parts, view, limb))
-        if limb_depth(parts, view, front) - limb_depth(parts, view, back) > FAR_GAP:
-            far.add(back)
-    return frozenset(far)
+def far_limbs(skeleton: Skeleton, view: Frame) -> frozenset[str]:
+    """The limbs on the far side of a body seen from its side."""
+    return frozenset(limb for limb in LIMBS if root_depth(skeleton, view, limb) < -BEHIND[limb[:3]])
 
 
 def paint(
@@ -105,8 +105,8 @@ def paint(
     """
     brush = Brush(camera.view(), corners)
     parts = parts_of(skeleton, brush.view)
-    order = order or order_of(parts, brush.view)
-    behind = far_limbs(parts, brush.view) if far is None else far
+    order = order or order_of(skeleton, brush.view)
+    behind = far_limbs(skeleton, brush.view) if far is None else far
     layers: list[Layer] = []
     for limb, names in groupby(order, key=lambda name: name.split(".")[0]):
         group = [parts[name] for name in names]

@@ -94,9 +94,9 @@ def girdle(links: tuple[Link, ...], spine: Spine, side: str) -> Bone:
     """The clavicle, which carries the shoulder to the front and up."""
     sign = SIDES[side]
     chest = links[body.GIRDLE_JOINT + 3]
-    shrug = spine.shrug_l if side == "l" else spine.shrug_r
+    shrug, protract = (spine.shrug_l, spine.protract_l) if side == "l" else (spine.shrug_r, spine.protract_r)
     start = add(chest.at, scale(chest.frame.y, body.GIRDLE_RISE))
-    frame = chest.frame.turned(AXIS_Y, sign * spine.protract).turned(AXIS_X, -sign * shrug)
+    frame = chest.frame.turned(AXIS_Y, sign * protract).turned(AXIS_X, -sign * shrug)
     return Bone(start, add(start, scale(frame.z, sign * body.CLAVICLE)), chest.frame)
 
 
@@ -122,16 +122,18 @@ def _bone(start: Vec, frame: Frame, long: float) -> Bone:
     return Bone(start, add(start, scale(frame.y, -long)), frame)
 
 
-def _tip(start: Vec, frame: Frame, plane: float, lift: float, sign: float, long: float) -> Bone:
+def swung(frame: Frame, plane: float, lift: float, sign: float) -> Frame:
+    """Axes of a hand or foot swung from the line of the bone before it."""
     _, axis = swing(plane, lift, sign)
-    return _bone(start, frame.turned(axis, lift), long)
+    return frame.turned(axis, lift)
 
 
 def _arm(arm: Arm, chest: Frame, shoulder: Vec, side: str) -> dict[str, Bone]:
     sign = SIDES[side]
     upper = _bone(shoulder, turn_ball(chest, arm.plane, arm.lift, arm.turn, sign), body.UPPER_ARM)
     lower = _bone(upper.end, upper.frame.turned(AXIS_Z, arm.bend), body.FOREARM)
-    hand = _tip(lower.end, lower.frame, arm.wrist_plane, arm.wrist, sign, body.HAND)
+    hand_frame = swung(lower.frame, arm.wrist_plane, arm.wrist, sign).turned(AXIS_Y, -sign * arm.roll)
+    hand = _bone(lower.end, hand_frame, body.HAND)
     return {f"upper_arm_{side}": upper, f"forearm_{side}": lower, f"hand_{side}": hand}
 
 
@@ -140,7 +142,7 @@ def _leg(leg: Leg, pelvis: Link, side: str) -> dict[str, Bone]:
     hip = add(pelvis.at, scale(pelvis.frame.z, sign * body.HIP_HALF))
     thigh = _bone(hip, turn_hip(pelvis.frame, leg, sign), body.THIGH)
     shin = _bone(thigh.end, thigh.frame.turned(AXIS_Z, -leg.bend), body.SHIN)
-    foot = _tip(shin.end, shin.frame, leg.ankle_plane, leg.ankle, sign, body.FOOT)
+    foot = _bone(shin.end, swung(shin.frame, leg.ankle_plane, leg.ankle, sign), body.FOOT)
     return {f"thigh_{side}": thigh, f"shin_{side}": shin, f"foot_{side}": foot}
 
 

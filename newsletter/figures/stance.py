@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from newsletter.figures import body
 from newsletter.figures.pose import Arm, Leg, Pelvis, Pose, Spine
-from newsletter.figures.skeleton import SIDES, Link, build, girdle, spine_links, turn_ball, turn_hip
+from newsletter.figures.skeleton import SIDES, Link, build, girdle, spine_links, swung, turn_ball, turn_hip
 from newsletter.figures.space import Frame, Vec, across, add, angle, dot, length, mix, scale, sub, sweep, unit
 
 Numbers = TypeVar("Numbers", Pelvis, Spine)
@@ -19,21 +19,24 @@ Numbers = TypeVar("Numbers", Pelvis, Spine)
 
 @dataclass(frozen=True)
 class Aim:
-    """A free limb by the directions of its bones in the room; `pole` is where its elbow or knee points when straight."""
+    """A free limb by the directions of its bones; `pole` is where its elbow or knee points when it is straight."""
 
     upper: Vec
     lower: Vec
     end: Vec | None = None
     pole: Vec | None = None
+    back: Vec | None = None
 
 
 @dataclass(frozen=True)
 class Reach:
-    """A limb whose wrist or ankle is at a place in the room, its elbow or knee towards `pole`."""
+    """A limb whose wrist or ankle is at a place in the room, its elbow or knee towards `pole`; `back` is where the back
+    of the hand looks."""
 
     at: Vec
     pole: Vec
     end: Vec | None = None
+    back: Vec | None = None
 
 
 Limb = Aim | Reach
@@ -91,11 +94,10 @@ def _ways(a: Vec | None, b: Vec | None, t: float) -> Vec | None:
 
 def _limb(a: Limb, b: Limb, t: float) -> Limb:
     if isinstance(a, Reach) and isinstance(b, Reach):
-        return Reach(mix(a.at, b.at, t), sweep(a.pole, b.pole, t), _ways(a.end, b.end, t))
+        return Reach(mix(a.at, b.at, t), sweep(a.pole, b.pole, t), _ways(a.end, b.end, t), _ways(a.back, b.back, t))
     if isinstance(a, Aim) and isinstance(b, Aim):
-        return Aim(
-            sweep(a.upper, b.upper, t), sweep(a.lower, b.lower, t), _ways(a.end, b.end, t), _ways(a.pole, b.pole, t)
-        )
+        upper, lower = sweep(a.upper, b.upper, t), sweep(a.lower, b.lower, t)
+        return Aim(upper, lower, _ways(a.end, b.end, t), _ways(a.pole, b.pole, t), _ways(a.back, b.back, t))
     raise TypeError("a limb that bears weight in one pose must do so in the next, or be free in both")
 
 
@@ -132,7 +134,7 @@ def _aimed(limb: Limb, root: Vec, upper: float, lower: float) -> Aim:
     aside = unit(across(limb.pole, way))
     first = add(scale(way, cos(opening)), scale(aside, sin(opening)))
     second = sub(scale(way, far), scale(first, upper))
-    return Aim(first, unit(second), limb.end, limb.pole)
+    return Aim(first, unit(second), limb.end, limb.pole, limb.back)
 
 
 def _hinge(aim: Aim, pole: Vec, sign: float) -> Vec:
@@ -162,8 +164,13 @@ def _arm(aim: Aim, chest: Frame, sign: float) -> Arm:
     turn = _twist(turn_ball(chest, plane, lift, 0.0, sign), front, sign)
     upper = turn_ball(chest, plane, lift, turn, sign)
     bend = angle(aim.upper, aim.lower)
-    wrist_plane, wrist = _swung(upper.turned((0.0, 0.0, 1.0), bend), aim.end or aim.lower, sign)
-    return Arm(plane, lift, turn, bend, wrist, wrist_plane)
+    forearm = upper.turned((0.0, 0.0, 1.0), bend)
+    wrist_plane, wrist = _swung(forearm, aim.end or aim.lower, sign)
+    roll = 0.0
+    if aim.back is not None:
+        hand = swung(forearm, wrist_plane, wrist, sign)
+        roll = _twist(hand, unit(across(aim.back, hand.y)), sign)
+    return Arm(plane, lift, turn, bend, wrist, wrist_plane, roll)
 
 
 def _leg(aim: Aim, pelvis: Link, sign: float) -> Leg:
@@ -181,6 +188,6 @@ def _leg(aim: Aim, pelvis: Link, sign: float) -> Leg:
 
 
 def way(rise: float, out: float = 0.0) -> Vec:
-    """A direction: degrees above the mat's long side (0 to the right, 90 up, 180 to the left), then towards the viewer."""
+    """A direction: degrees above the mat (0 to the right, 90 up, 180 to the left), then towards the viewer."""
     r, o = radians(rise), radians(out)
     return (cos(r) * cos(o), sin(r) * cos(o), sin(o))

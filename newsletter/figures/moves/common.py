@@ -1,55 +1,57 @@
-"""Stances that several exercises share."""
+"""Stances and limbs that several exercises share."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from newsletter.figures.pose import Pelvis, Spine
-from newsletter.figures.space import DOWN, LEFT, RIGHT, Vec
+from newsletter.figures.space import LEFT, RIGHT, UP, Vec
 from newsletter.figures.stance import Aim, Limb, Reach, Stance, way
 
 ON_KNEE = 5.4
 """Height of the middle of a knee that rests on the mat: its radius."""
 
-FLAT_HAND = 3.0
+FLAT_HAND = 2.6
 """Height of the wrist over a hand that lies flat."""
 
-HAND_FLAT: Vec = way(-5)
+TIPTOE = 15.2
+"""Height of the ankle over a foot that stands on its ball, heel up."""
+
+HANDS_AND_KNEES = ("arm_l.lower", "arm_r.lower", "leg_l.lower", "leg_r.lower")
+
+HAND_FLAT: Vec = way(-3)
+
+KNEEL = Aim(way(-90), way(181.0), way(198), RIGHT)
+"""A leg that kneels, the thigh upright, the foot laid down behind."""
+
+TABLE = Spine(lumbar=3, thoracic=6, nod=-6)
+TABLE_LEAN = 76.0
+"""The back of a body on all fours: arms are longer than thighs, so it rises a little towards the shoulders."""
 
 
 def hand_at(x: float, z: float, pole: Vec = LEFT, end: Vec = HAND_FLAT) -> Reach:
     """A hand flat on the mat."""
-    return Reach((x, FLAT_HAND, z), pole, end)
-
-
-def kneeling(lean: float = -90.0, toes: Vec | None = None) -> Aim:
-    """A leg that kneels with the foot laid down behind."""
-    return Aim(way(lean), way(181.2), toes or way(182), RIGHT)
-
-
-def both(limb: Limb) -> tuple[Limb, Limb]:
-    """A limb of the near (right) side and its mirror image."""
-    return mirrored(limb), limb
+    return Reach((x, FLAT_HAND, z), pole, end, UP)
 
 
 def mirrored(limb: Limb) -> Limb:
     """The same limb on the other side of the mat's middle line."""
 
-    def flip(v: Vec | None) -> Vec | None:
-        return None if v is None else (v[0], v[1], -v[2])
+    def flip(v: Vec) -> Vec:
+        return (v[0], v[1], -v[2])
 
+    end = flip(limb.end) if limb.end else None
+    back = flip(limb.back) if limb.back else None
     if isinstance(limb, Reach):
-        at, pole = limb.at, limb.pole
-        return Reach((at[0], at[1], -at[2]), (pole[0], pole[1], -pole[2]), flip(limb.end))
-    up, low = limb.upper, limb.lower
-    return Aim((up[0], up[1], -up[2]), (low[0], low[1], -low[2]), flip(limb.end), flip(limb.pole))
+        return Reach(flip(limb.at), flip(limb.pole), end, back)
+    return Aim(flip(limb.upper), flip(limb.lower), end, flip(limb.pole) if limb.pole else None, back)
 
 
-def all_fours(spine: Spine, lean: float, hands: float = 48.0, thigh: float = -90.0) -> Stance:
+def both(limb: Limb) -> tuple[Limb, Limb]:
+    """The left and the right limb, given the right one."""
+    return mirrored(limb), limb
+
+
+def all_fours(spine: Spine = TABLE, lean: float = TABLE_LEAN, hands: float = 47.0, elbows: Vec = LEFT) -> Stance:
     """Hands and knees on the mat, the head to the right."""
-    arm_l, arm_r = both(hand_at(hands, 16.0))
-    leg_l, leg_r = both(kneeling(thigh))
+    arm_l, arm_r = both(hand_at(hands, 16.0, elbows))
+    leg_l, leg_r = both(KNEEL)
     return Stance(Pelvis(lean=lean), spine, arm_l, arm_r, leg_l, leg_r, rest=("knee_r", (0.0, ON_KNEE, 8.5)))
-
-
-_ = (DOWN, replace)

@@ -5,22 +5,17 @@ from __future__ import annotations
 from newsletter.figures.exercise import Arrow, Exercise, exercise
 from newsletter.figures.moves.common import both
 from newsletter.figures.pose import Pelvis, Spine
-from newsletter.figures.space import LEFT, RIGHT, UP, Camera
+from newsletter.figures.space import RIGHT, UP, Camera, Vec
 from newsletter.figures.stance import Aim, Reach, Stance, way
 
 
-def _lunge(x: float, y: float, lean: float, spine: Spine) -> Stance:
-    arm_l, arm_r = Reach((38, 51, -9), (-1, 0, -0.6), way(-10)), Reach((34, 52, -4), (-1, 0, 0.6), way(-10, -20))
-    back = Aim(way(-90), way(181), way(182), RIGHT)
-    return Stance(
-        Pelvis(at=(x, y, 0), lean=lean),
-        spine,
-        arm_l,
-        arm_r,
-        Reach((46, 7, -8.5), UP, way(0)),
-        back,
-        rest=("knee_r", (-22, 5.4, 8.5)),
-    )
+def _lunge(back: float, lean: float, spine: Spine, hands: Vec) -> Stance:
+    x, y, z = hands
+    arm_l = Reach((x + 2, y, z - 3), (-1, 0, -0.7), way(-10))
+    arm_r = Reach((x - 2, y, z + 4), (-1, 0, 0.7), way(-12, -25))
+    front = Reach((43, 6.9, -8.5), UP, way(0))
+    kneel = Aim(way(back), way(181), way(198), RIGHT)
+    return Stance(Pelvis(lean=lean), spine, arm_l, arm_r, front, kneel, rest=("knee_r", (-22, 5.4, 8.5)))
 
 
 LUNGE = exercise(
@@ -29,43 +24,55 @@ LUNGE = exercise(
     "One foot in front, the other knee on the mat behind: the hips sink forward while the trunk stays tall and the "
     "hands rest on the front thigh.",
     (
-        _lunge(0, 47, 4, Spine(lumbar=0, thoracic=4, nod=0)),
-        _lunge(14, 40, 0, Spine(lumbar=-8, thoracic=-4, nod=0)),
+        _lunge(-90, 2, Spine(thoracic=2), (6, 55, -8)),
+        _lunge(-118, -1, Spine(lumbar=-6, thoracic=-2), (32, 55, -8)),
     ),
     Camera(yaw=10, pitch=9),
     layout="ghost",
-    mat=(-75, 85, -32, 32),
-    arrows=(Arrow(((-20, 70, 12), (-8, 66, 12), (4, 58, 12))),),
+    mat=(-82, 78, -32, 32),
+    arrows=(Arrow(((-38, 62, 12), (-26, 58, 12), (-14, 48, 12))),),
+    grounded=("leg_l.lower", "leg_r.lower"),
 )
 
 
-def _four(thigh: float, shin: float, arm: float) -> Stance:
-    arm_l, arm_r = Aim(way(arm), way(arm), pole=RIGHT), Aim(way(arm), way(arm), pole=RIGHT)
-    return Stance(
-        Pelvis(at=(0, 10.5, 0), lean=-90),
-        Spine(lumbar=6, nod=8),
-        arm_l,
-        arm_r,
-        Aim(way(thigh), way(shin)),
-        Aim((0.3, 0.8, 0.6), (0.2, 0.1, -1)),
-    )
+def _four(low: Aim, ankle: Vec, arm_l: Reach, arm_r: Reach) -> Stance:
+    across = Reach(ankle, (0.0, 0.35, 1), (0.55, 0.7, -0.6))
+    return Stance(Pelvis(at=(0, 11, 0), lean=-90), Spine(lumbar=4, thoracic=4, nod=4), arm_l, arm_r, low, across)
 
 
 FIGURE_FOUR = exercise(
     "figure-four",
     "Figure four",
     "Lying on the back with one ankle across the other knee: both hands draw the lower thigh towards the chest.",
-    (_four(60, -45, 20), _four(100, 5, 40)),
-    Camera(yaw=30, pitch=14),
-    layout="ghost",
-    mat=(-92, 80, -32, 32),
+    (
+        _four(
+            Aim(way(56), way(-50)),
+            (20, 49, -9),
+            Reach((2, 5.5, -26), (-0.3, 0.2, -1), way(-2, -8)),
+            Reach((2, 5.5, 26), (-0.3, 0.2, 1), way(-2, 8)),
+        ),
+        _four(
+            Aim(way(104), way(5)),
+            (0, 50, -9),
+            Reach((2, 32, -18), (-0.5, -0.2, -1), (0.7, 0.2, 0.7)),
+            Reach((2, 32, 0), (-0.3, -0.5, 1), (0.5, 0.2, -0.8)),
+        ),
+    ),
+    Camera(yaw=52, pitch=26),
+    mat=(-90, 56, -30, 30),
+    far=frozenset({"leg_l"}),
+    order=(
+        *("torso", "head", "arm_l.upper", "arm_l.lower", "leg_l.upper", "leg_l.lower"),
+        *("arm_r.upper", "arm_r.lower", "leg_r.lower", "leg_r.upper"),
+    ),
+    grounded=("torso",),
 )
 
 
-def _butterfly(lean: float, spine: Spine, rise: float) -> Stance:
-    arm_l, arm_r = both(Reach((36, 12, 5), (-0.5, 0, 1), way(0)))
-    leg_l, leg_r = both(Aim((0.72, rise, 0.7), (0.45, -rise * 1.05, -0.95)))
-    return Stance(Pelvis(at=(0, 12, 0), lean=lean), spine, arm_l, arm_r, leg_l, leg_r)
+def _butterfly(lean: float, spine: Spine) -> Stance:
+    arm_l, arm_r = both(Reach((34, 13, 9), (-0.5, 0.2, 1), (0.7, -0.5, -0.5)))
+    leg_l, leg_r = both(Reach((38, 6, 5), (0.3, 0.05, 1), (1, 0.15, -0.1)))
+    return Stance(Pelvis(at=(0, 10, 0), lean=lean), spine, arm_l, arm_r, leg_l, leg_r)
 
 
 BUTTERFLY = exercise(
@@ -73,10 +80,15 @@ BUTTERFLY = exercise(
     "Seated butterfly",
     "Sitting with the soles of the feet together and the knees out to the sides: with a long back the trunk leans "
     "forward from the hips.",
-    (_butterfly(0, Spine(), 0.1), _butterfly(30, Spine(lumbar=8, thoracic=10), 0.1)),
-    Camera(yaw=60, pitch=14),
-    mat=(-40, 70, -45, 45),
+    (_butterfly(5, Spine()), _butterfly(36, Spine(lumbar=5, thoracic=4, nod=-8))),
+    Camera(yaw=66, pitch=16),
+    mat=(-36, 64, -46, 46),
+    far=frozenset(),
+    order=(
+        *("torso", "head", "leg_l.upper", "leg_l.lower", "leg_r.upper", "leg_r.lower"),
+        *("arm_l.upper", "arm_l.lower", "arm_r.upper", "arm_r.lower"),
+    ),
+    grounded=("leg_l.upper", "leg_r.upper"),
 )
 
 MOVES: tuple[Exercise, ...] = (LUNGE, FIGURE_FOUR, BUTTERFLY)
-_ = LEFT
