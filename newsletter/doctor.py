@@ -100,5 +100,6 @@ def _studio() -> Iterator[Finding]:
 
 
 def _gifts() -> Iterator[Finding]:
-    for magnet in magnets.troubled(db.session()):
-        yield Finding(f"The gift “{magnet.title}” cannot be made: {magnet.press_error}", "Change it in Gifts.")
+    for magnet in magnets.drawn(db.session()):
+        if magnet.press_error:
+            yield Finding(f"The gift “{magnet.title}” cannot be made: {magnet.press_error}", "Change it in Gifts.")
