@@ -72,10 +72,21 @@ def wrapped(face: Face, text: str, size: float, width: float) -> list[str]:
     return lines
 
 
+def balanced(face: Face, text: str, size: float) -> list[str]:
+    """`text` in as few lines as the column allows, and those about equally long: no word is left alone at the end."""
+    lines = wrapped(face, text, size, COLUMN)
+    for width in range(COLUMN - 10, 0, -10):
+        narrower = wrapped(face, text, size, width)
+        if len(narrower) > len(lines) or max(face.width(line, size) for line in narrower) > width:
+            break
+        lines = narrower
+    return lines
+
+
 def _title(face: Face, text: str) -> str:
-    tried = [(size, wrapped(face, text, size, COLUMN)) for size in SIZES]
+    tried = [(size, balanced(face, text, size)) for size in SIZES]
     size, lines = next((each for each in tried if len(each[1]) <= MOST_LINES), (SIZES[-1], tried[-1][1][:MOST_LINES]))
-    top = HEIGHT / 2 - (len(lines) - 1) * size * LEADING / 2 + size * 0.3
+    top = HEIGHT / 2 - (len(lines) - 1) * size * LEADING / 2 + size * 0.3 + 24
     return "".join(face.outline(line, MARGIN, top + i * size * LEADING, size) for i, line in enumerate(lines))
 
 

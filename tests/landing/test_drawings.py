@@ -71,6 +71,13 @@ def test_the_card_has_the_size_that_networks_want_and_its_title_fits(title: str)
     assert set(edge) == {paper}
 
 
+def test_no_word_stands_alone_at_the_end_of_a_title() -> None:
+    face = card.Face(card.FONT)
+    lines = card.balanced(face, "4 feel-good stretches for a tight upper back", 72)
+    assert len(lines[-1].split()) > 1
+    assert len(lines) == len(card.wrapped(face, " ".join(lines), 72, card.COLUMN))
+
+
 def test_lines_break_between_words() -> None:
     face = card.Face(card.FONT)
     lines = card.wrapped(face, "4 feel-good stretches for a tight upper back", 64, 520)
