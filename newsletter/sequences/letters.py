@@ -8,6 +8,7 @@ from newsletter.audience import queries as people
 from newsletter.audience import rules as audience
 from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
 from newsletter.delivery.models import Delivery
+from newsletter.messages.compiling import CompiledMessage
 from newsletter.sequences import queries
 from newsletter.sequences.models import Enrollment, Sequence, Step
 from newsletter.sequences.rules import EnrollmentState
@@ -28,5 +29,9 @@ def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
     if why_not:
         return Withdrawn(why_not)
     series = session.get_one(Sequence, step.sequence_id)
-    message = compiled(step.source, studio_in_mail(session))
+    return letter_of(compiled(step.source, studio_in_mail(session)), series)
+
+
+def letter_of(message: CompiledMessage, series: Sequence) -> Letter:
+    """A compiled step as a letter of its series; one-click unsubscribing ends that series (semantics 3.14)."""
     return Letter(message, marketing=True, scope=series.id, list_name=series.slug)

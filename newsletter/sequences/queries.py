@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, String, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter import tokens
@@ -15,13 +15,14 @@ from newsletter.audience.actions import ERASED
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber, Suppression
 from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import ENDED, State
+from newsletter.delivery.rules import ENDED, Lane, State
 from newsletter.errors import NotFound
 from newsletter.sequences import models
 from newsletter.sequences.models import Enrollment
 from newsletter.sequences.rules import ENROLLMENT_WORDS, CountsFrom, Course, EnrollmentState, Step, Timing, Unit
 from newsletter.sequences.timing import clock, say
 from newsletter.settings import current
+from newsletter.web.paging import LIKE_ESCAPE, containing
 
 # The name by which an email of a sequence is unique in the ledger (semantics 2.1).
 _REASON: ColumnElement[str] = (
@@ -255,9 +256,58 @@ def held(session: Session, subscriber_id: int) -> dict[str, Any]:
 
 def sent_counts(session: Session, step_ids: Iterable[int]) -> dict[int, int]:
     """How many emails of each step were sent."""
-    counts = {}
-    for step_id in step_ids:
-        mine = Delivery.reason.startswith(f"step:{step_id}:", autoescape=True)
-        found = select(func.count()).select_from(Delivery).where(mine, Delivery.state == State.ACCEPTED)
-        counts[step_id] = session.scalar(found) or 0
+    ids = list(step_ids)
+    if not ids:
+        return {}
+    mine = [Delivery.reason.startswith(f"step:{step_id}:", autoescape=True) for step_id in ids]
+    sums = [func.coalesce(func.sum(case((own, 1), else_=0)), 0) for own in mine]
+    found = select(*sums).where(Delivery.lane == Lane.SEQUENCE, Delivery.state == State.ACCEPTED)
+    return dict(zip(ids, session.execute(found).one(), strict=True))
+
+
+def listed(search: str) -> Select[models.Sequence]:
+    """Every sequence, by name."""
+    found = select(models.Sequence).order_by(models.Sequence.name)
+    return found.where(models.Sequence.name.ilike(containing(search), escape=LIKE_ESCAPE)) if search else found
+
+
+def states(session: Session, sequence_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """How many people are under way in, finished, or left each sequence."""
+    ids = list(sequence_ids)
+    counts: dict[int, dict[str, int]] = {number: {} for number in ids}
+    found = (
+        select(Enrollment.sequence_id, Enrollment.state, func.count())
+        .where(Enrollment.sequence_id.in_(ids))
+        .group_by(Enrollment.sequence_id, Enrollment.state)
+    )
+    for number, state, count in session.execute(found):
+        counts[number][state] = count
     return counts
+
+
+def waiting_at(session: Session, sequence_id: int) -> dict[int | None, int]:
+    """How many people wait for each step of a sequence, by the step's id."""
+    found = (
+        select(Enrollment.next_step_id, func.count())
+        .where(Enrollment.sequence_id == sequence_id, Enrollment.state == EnrollmentState.ACTIVE)
+        .group_by(Enrollment.next_step_id)
+    )
+    return dict(session.execute(found).all())
+
+
+def people_in(sequence_id: int, *, search: str, state: str) -> Select[Enrollment, Subscriber]:
+    """The people of a sequence: who gets the next email first, then those at its end."""
+    found = (
+        select(Enrollment, Subscriber)
+        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+        .where(Enrollment.sequence_id == sequence_id)
+        .order_by(Enrollment.state, Enrollment.next_due_at, Enrollment.id)
+    )
+    if state in set(EnrollmentState):
+        found = found.where(Enrollment.state == state)
+    return found.where(Subscriber.email.ilike(containing(search), escape=LIKE_ESCAPE)) if search else found
+
+
+def invented_reader(first_name: str) -> Subscriber:
+    """Somebody who does not exist, to look at emails as; their id is 0, so that their links do nothing."""
+    return Subscriber(id=0, email="alice@example.org", first_name=first_name, last_name="", timezone="", fields={})

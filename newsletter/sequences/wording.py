@@ -21,17 +21,21 @@ def write(subject: str, preheader: str, body: str) -> str:
         sort_keys=False,
         width=10_000,
     )
-    text = f"---\n{front}---\n{body.strip()}\n"
+    lines = body.replace("\r\n", "\n").replace("\r", "\n").strip()
+    text = f"---\n{front}---\n{lines}\n"
     parse(text)
     return text
 
 
-def check(subject: str, preheader: str, body: str, studio: Studio) -> None:
-    """Raise SourceError, with the line as it counts in the body, when these words cannot become an email."""
+def drafted(subject: str, preheader: str, body: str, studio: Studio) -> CompiledMessage:
+    """These words as an email, not kept anywhere. Raises SourceError with the line as it counts in the body."""
     if not _one_line(subject):
-        raise SourceError("The subject is empty.", remedy="Give it a subject; it is the first thing a reader sees.")
-    source = Source(_one_line(subject), _one_line(preheader), body.strip() + "\n", {}, name="the text")
-    compile_message(source, studio, image=images.resolver(studio.url), marketing=True)
+        raise SourceError("The subject is empty.", remedy="Write one; it is what readers see first.")
+    if not body.strip():
+        raise SourceError("The email has no text.", remedy="Write some words below the subject.")
+    text = body.replace("\r\n", "\n").replace("\r", "\n").strip() + "\n"
+    source = Source(_one_line(subject), _one_line(preheader), text, {}, name="The text")
+    return compile_message(source, studio, image=images.resolver(studio.url), marketing=True)
 
 
 # As many as two long series; an edit makes a new key, so nothing ever has to be thrown out by hand.
