@@ -23,4 +23,8 @@ AUDIT_WORDS = {
     "gift.replaced": "Replaced the file of a gift",
     "gift.rebuilt": "Made a gift’s page again",
     "subscribers.exported": "Downloaded the list of subscribers",
+    "page.saved": "Saved a page",
+    "comment.approved": "Let a comment through",
+    "comment.removed": "Removed a comment",
+    "comment.held": "Brought a comment back",
 }
