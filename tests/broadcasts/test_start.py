@@ -161,7 +161,8 @@ def test_2_5_two_workers_at_once_start_it_once(app: Flask, database_url: str, tm
             finally:
                 db.session.remove()
 
-    others = [create_app(environment(tmp_path, DATABASE_URL=database_url)) for _ in range(2)]
+    queue = f"sqlite:///{tmp_path}/queue.db"
+    others = [create_app(environment(tmp_path, DATABASE_URL=database_url, QUEUE_URL=queue)) for _ in range(2)]
     workers = [threading.Thread(target=work, args=(worker,)) for worker in (app, *others)]
     for worker in workers:
         worker.start()
