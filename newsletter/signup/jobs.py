@@ -7,7 +7,21 @@ from flask import current_app
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
-from newsletter.signup import actions
+from newsletter.settings import current
+from newsletter.signup import actions, queries, spool
+
+
+def take_spooled() -> int:
+    """Take in the sign-ups that came while the database could not be written to."""
+    settings, taken = current(), 0
+    for one in spool.kept(settings.data_dir / "spool"):
+        with transaction() as session:
+            form = queries.form_by_slug(session, one.form)
+            actions.sign_up(session, form, one.press, settings.secret_key, clock.now())
+        # After the commit: killed in between it is taken in twice, and the cool-down makes that harmless.
+        one.file.unlink()
+        taken += 1
+    return taken
 
 
 def remind_due() -> int:

@@ -13,6 +13,7 @@ from newsletter.audience.models import Consent, Subscriber
 from newsletter.audience.rules import Status
 from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
 from newsletter.delivery.models import Delivery
+from newsletter.errors import SuppleError
 from newsletter.magnets import queries as magnets
 from newsletter.magnets.models import Magnet
 from newsletter.messages import images
@@ -64,7 +65,14 @@ def gift(session: Session, form: Form | None) -> Magnet | None:
 
 
 def confirm_subject(session: Session, title: str | None) -> str:
-    """The subject of the confirmation, for the thank-you page to name."""
+    """The subject of the confirmation, for the thank-you page to name; empty while its template is broken."""
+    try:
+        return _subject(session, title)
+    except SuppleError:
+        return ""  # the outbox shows the operator what is wrong; the visitor has done everything right
+
+
+def _subject(session: Session, title: str | None) -> str:
     compiled = _compiled("confirm", studio_in_mail(session))
     context: dict[str, object] = {
         "magnet": {"title": title} if title else None,

@@ -11,12 +11,12 @@ from newsletter.addresses import Address, parse
 from newsletter.audience import queries as audience
 from newsletter.audience.models import Consent
 from newsletter.database.engine import db, transaction
-from newsletter.errors import ExpiredToken, InputError, InvalidToken
+from newsletter.errors import Busy, ExpiredToken, InputError, InvalidToken
 from newsletter.magnets import actions as magnets
 from newsletter.magnets import queries as gifts
 from newsletter.magnets.models import Magnet
 from newsletter.settings import current
-from newsletter.signup import actions, guards, letters, queries, rules
+from newsletter.signup import actions, guards, letters, queries, rules, spool
 from newsletter.signup.actions import Press
 from newsletter.signup.models import Form
 from newsletter.tokens import Purpose
@@ -57,9 +57,14 @@ def _take(form: Form) -> str:
 
 
 def _request(form: Form, press: Press) -> None:
-    with transaction() as writing:
-        verdict = actions.sign_up(writing, form, press, current().secret_key, clock.now())
-    guards.obey(verdict)
+    settings, now = current(), clock.now()
+    try:
+        with transaction() as writing:
+            verdict = actions.sign_up(writing, form, press, settings.secret_key, now)
+    except Busy:
+        spool.keep(settings.data_dir / "spool", form.slug, press, now)  # nobody is asked to come back later
+    else:
+        guards.obey(verdict)
 
 
 def _again(form: Form, problem: InputError, template: str) -> str:

@@ -79,7 +79,7 @@ class Visitor:
 
 @pytest.fixture
 def visitor(app: Flask) -> Visitor:
-    """A visitor, and the studio's forms: `stretches` (subscribe and get it) and `plain` (send me the PDF, with a box)."""
+    """A visitor, and the forms `stretches`, `hips` (subscribe and get it), `plain` (send me the PDF, with a box)."""
     now = clock.now()
     with transaction() as session:
         series = load_series(session, SERIES, now)
