@@ -63,10 +63,10 @@ def chain(blobs: list[Blob]) -> tuple[Hull, ...]:
     return tuple(pairwise(blobs))
 
 
-def tapered(bone: Bone, radii: body.Radii, upto: float = 1.0, since: float = 0.0, grow: float = 0.0) -> list[Blob]:
+def tapered(bone: Bone, radii: body.Radii, upto: float = 1.0, since: float = 0.0) -> list[Blob]:
     """Spheres along a bone between two places on it, by a table of radii."""
     places = [since, *(p for p, _ in radii if since < p < upto), upto]
-    return [ball(mix(bone.start, bone.end, p), _radius(radii, p) + grow) for p in places]
+    return [ball(mix(bone.start, bone.end, p), _radius(radii, p)) for p in places]
 
 
 def _radius(radii: body.Radii, place: float) -> float:
@@ -76,9 +76,9 @@ def _radius(radii: body.Radii, place: float) -> float:
     return radii[-1][1]
 
 
-def calf(bone: Bone, upto: float = 1.0, since: float = 0.0, grow: float = 0.0) -> list[Blob]:
+def calf(bone: Bone, upto: float = 1.0, since: float = 0.0) -> list[Blob]:
     """The shin with its calf behind the bone."""
-    blobs = tapered(bone, body.SHIN_RADII, upto, since, grow)
+    blobs = tapered(bone, body.SHIN_RADII, upto, since)
     places = [since, *(p for p, _ in body.SHIN_RADII if since < p < upto), upto]
     back = scale(bone.frame.x, -body.CALF_BACK)
     return [
@@ -174,7 +174,7 @@ def leg(skeleton: Skeleton, side: str) -> tuple[Part, Part]:
     outer = chain(calf(shin, since=0.25)) + sole
     second = Part(
         f"leg_{side}.lower",
-        (Shape("skin", chain(calf(shin, since=0.7)) + sole), Shape("legs", chain(calf(shin, upto=0.78, grow=0.25)))),
+        (Shape("skin", chain(calf(shin, since=0.7)) + sole), Shape("legs", chain(calf(shin, upto=0.78)))),
         chain(calf(shin)) + sole,
         outer,
         mix(shin.start, shin.end, 0.5),

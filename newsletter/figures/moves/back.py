@@ -7,7 +7,7 @@ from dataclasses import replace
 from newsletter.figures.exercise import Arrow, Exercise, exercise
 from newsletter.figures.moves.common import HANDS_AND_KNEES, all_fours, hand_at
 from newsletter.figures.pose import Pelvis, Spine
-from newsletter.figures.space import LEFT, RIGHT, UP, Camera
+from newsletter.figures.space import DOWN, FAR, LEFT, RIGHT, UP, Camera
 from newsletter.figures.stance import Aim, Reach, Stance, way
 
 CAT_COW = exercise(
@@ -102,15 +102,15 @@ BOOK = exercise(
     (
         _book(
             Spine(side=8, tilt=-38, protract_l=28, protract_r=10, shrug_l=25),
-            Aim((0.0, -0.4, 0.92), (0.0, -0.4, 0.92), pole=(-1, -1, 0)),
+            Aim((0.0, -0.4, 0.92), (0.0, -0.4, 0.92), (0.0, -0.2, 1), (-1, -1, 0), UP),
         ),
         _book(
             Spine(side=8, tilt=-30, twist=-22, look=-22, protract_l=28, protract_r=-5, shrug_l=25),
-            Aim((0.05, 1, 0.1), (0.05, 1, 0.1), pole=(-1, -1, 0)),
+            Aim((0.05, 1, 0.1), (0.05, 1, 0.1), (0.05, 1, 0.1), (-1, -1, 0), FAR),
         ),
         _book(
             Spine(side=8, tilt=-20, twist=-55, look=-45, protract_l=28, protract_r=-20, shrug_l=25),
-            Aim((0.08, -0.17, -1), (0.08, -0.17, -1), pole=(0, -1, -1)),
+            Aim((0.08, -0.12, -1), (0.08, -0.12, -1), (0.05, 0.1, -1), (0, -1, -1), DOWN),
         ),
     ),
     Camera(yaw=0, pitch=52),

@@ -65,6 +65,7 @@ FIGURE_FOUR = exercise(
         *("torso", "head", "arm_l.upper", "arm_l.lower", "leg_l.upper", "leg_l.lower"),
         *("arm_r.upper", "arm_r.lower", "leg_r.lower", "leg_r.upper"),
     ),
+    arrows=(Arrow(((4, 68, -8), (-12, 78, -8), (-34, 70, -8)), panel=1),),
     grounded=("torso",),
 )
 
@@ -88,6 +89,7 @@ BUTTERFLY = exercise(
         *("torso", "head", "leg_l.upper", "leg_l.lower", "leg_r.upper", "leg_r.lower"),
         *("arm_l.upper", "arm_l.lower", "arm_r.upper", "arm_r.lower"),
     ),
+    arrows=(Arrow(((-2, 92, 30), (14, 94, 30), (34, 80, 30)), panel=1),),
     grounded=("leg_l.upper", "leg_r.upper"),
 )
 
