@@ -11,7 +11,7 @@ from html import unescape
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from newsletter.accounts import actions as accounts
 from newsletter.database.engine import db, transaction
@@ -278,3 +278,14 @@ def test_4_erasing_a_person_takes_their_comments_along(app: Flask, page: Page) -
     with transaction() as session:
         actions.forget(session, alice.id)
     assert [kept.name for kept in comments()] == ["Bob"]
+
+
+def test_the_problem_page_needs_no_database(sqlite_app: Flask) -> None:
+    with transaction() as session:
+        for table in ("comments", "pages", "studio"):
+            session.execute(text(f"DROP TABLE {table}"))
+    answer = sqlite_app.test_client().get("/")
+    assert answer.status_code == 503
+    assert "One moment, please" in answer.text
+    assert "Your Studio" in answer.text
+    assert "no such table" not in answer.text
