@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -37,6 +37,35 @@ def by_address(session: Session, address: Address) -> Subscriber | None:
 def required(session: Session, address: Address) -> Subscriber:
     """The subscriber with that address, who is known to be there."""
     return session.scalars(select(Subscriber).where(Subscriber.email_key == address.key)).one()
+
+
+def by_keys(session: Session, keys: Sequence[str]) -> dict[str, Subscriber]:
+    """The subscribers with these address keys, by key."""
+    found = session.scalars(select(Subscriber).where(Subscriber.email_key.in_(keys)))
+    return {person.email_key: person for person in found}
+
+
+def ids_by_keys(session: Session, keys: Sequence[str]) -> dict[str, int]:
+    """The ids of the subscribers with these address keys, by key."""
+    found = session.execute(select(Subscriber.email_key, Subscriber.id).where(Subscriber.email_key.in_(keys)))
+    return {key: subscriber_id for key, subscriber_id in found}  # noqa: C416 - a row is not a pair for dict()
+
+
+def reachable_among(session: Session, ids: Sequence[int]) -> list[int]:
+    """Those of these people who may get a broadcast."""
+    return list(session.scalars(reachable().where(Subscriber.id.in_(ids)).order_by(Subscriber.id)))
+
+
+def tag_ids(session: Session, names: Sequence[str]) -> dict[str, int]:
+    """The ids of these tags, by name."""
+    found = session.execute(select(Tag.name, Tag.id).where(Tag.name.in_(names)))
+    return {name: tag_id for name, tag_id in found}  # noqa: C416 - a row is not a pair for dict()
+
+
+def suppressed(session: Session, fingerprints: Iterable[str]) -> dict[str, str]:
+    """Why nothing may be sent to these, by keyed hash; those that may get something are left out."""
+    found = select(Suppression.fingerprint, Suppression.reason).where(Suppression.fingerprint.in_(list(fingerprints)))
+    return {fingerprint: reason for fingerprint, reason in session.execute(found)}  # noqa: C416
 
 
 def suppressed_because(session: Session, fingerprint: str) -> str | None:

@@ -28,8 +28,23 @@ STATUS_WORDS = {
 }
 
 
-LONGEST_TAG = 80
+LONGEST_TAG, LONGEST_NAME, LONGEST_FIELD = 80, 120, 500
 _SPACES = re.compile(r"\s+")
+
+# A file's columns by the names people give them; every other name is a custom field.
+COLUMNS = {
+    "e_mail": "email",
+    "mail": "email",
+    "email_address": "email",
+    "firstname": "first_name",
+    "lastname": "last_name",
+    "surname": "last_name",
+    "time_zone": "timezone",
+    "tag": "tags",
+}
+# Columns of our own export that say what was, not what is to be; `status` and `marketing` are read as warnings.
+NOT_FIELDS = frozenset({"status", "marketing", "source", "created_at", "confirmed_at", "unsubscribed_at"})
+_NOT_IN_NAMES = re.compile(r"\W+")
 
 # Merging two records of one person keeps the stricter consent: the later one in this list wins.
 _STRICTNESS = [
@@ -63,12 +78,16 @@ def stricter(one: str, other: str) -> str:
 
 def tidy_tag(name: str) -> str:
     """A tag's name as it is kept: lower case, single spaces, at most 80 characters; empty when nothing is left."""
-    return _SPACES.sub(" ", name).strip().casefold()[:LONGEST_TAG]
+    return _one_line(name).casefold()[:LONGEST_TAG].strip()
 
 
 def tidy_name(name: str) -> str:
     """A person's name on one line, without control characters, at most 120 characters."""
-    return _SPACES.sub(" ", "".join(sign for sign in name if sign.isprintable() or sign.isspace())).strip()[:120]
+    return _one_line(name)[:LONGEST_NAME].strip()
+
+
+def _one_line(text: str) -> str:
+    return _SPACES.sub(" ", "".join(sign for sign in text if sign.isprintable() or sign.isspace())).strip()
 
 
 def is_zone(name: str) -> bool:
@@ -78,3 +97,49 @@ def is_zone(name: str) -> bool:
     except (KeyError, ValueError, OSError):
         return False
     return bool(name)
+
+
+def column_name(heading: str) -> str:
+    """A column's name from its heading in a file: `E-Mail` is email, `Shoe size` the custom field shoe_size."""
+    name = _NOT_IN_NAMES.sub("_", _one_line(heading).casefold()).strip("_")[:LONGEST_TAG]
+    return COLUMNS.get(name, name)
+
+
+def delimiter(heading: str) -> str:
+    """What separates the columns of a file, seen from its first line: the comma, the semicolon or the tab."""
+    outside = re.sub(r'"[^"]*"', "", heading)
+    return max(",;\t", key=outside.count)
+
+
+def split_tags(cell: str) -> list[str]:
+    """The tags in a cell, each once, as they are kept."""
+    return list(dict.fromkeys(tag for part in re.split(r"[,;|]", cell) if (tag := tidy_tag(part))))
+
+
+def tidy_field(value: str) -> str:
+    """A custom field's value on one line, at most 500 characters."""
+    return _one_line(value)[:LONGEST_FIELD].strip()
+
+
+def why_not_imported(status: str | None, suppressed: str | None) -> str:
+    """Why a file may not bring in this person, whatever their row says; empty when it may (semantics 4).
+
+    `status` is what they are here, None when unknown; `suppressed` is why their address is closed.
+    """
+    if suppressed == "erased":
+        return "This person was erased on their own wish; only they can sign up again."
+    if suppressed:
+        return f"Nothing may be sent to this address ({suppressed})."
+    if status in {None, Status.PENDING, Status.CONFIRMED}:
+        return ""
+    return f"This person is here already: {STATUS_WORDS[Status(status)]}. A file does not change that."
+
+
+def why_not_by_its_own_words(status: str, marketing: str) -> str:
+    """Why a row of an exported file is left out by what it says itself; empty when it says nothing against it."""
+    known = status.strip().casefold()
+    if known in {str(one) for one in Status} - {Status.CONFIRMED}:
+        return f"The file itself says that this person is {STATUS_WORDS[Status(known)]}."
+    if marketing.strip().casefold() in {"no", "false", "0"}:
+        return "The file itself says that this person did not agree to marketing."
+    return ""

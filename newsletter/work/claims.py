@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, select, update
@@ -37,6 +38,20 @@ def claim(
         .execution_options(synchronize_session=False)
     )
     return sorted(session.scalars(statement))
+
+
+def insert_rows(
+    session: Session,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    unique: list[InstrumentedAttribute[Any]],
+) -> None:
+    """Insert these rows at once, passing over those whose `unique` columns exist already."""
+    if rows:
+        insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(model)
+        statement = insert.on_conflict_do_nothing(index_elements=[column.key for column in unique])
+        session.connection().execute(statement, [dict(row) for row in rows])
 
 
 def insert_missing(
