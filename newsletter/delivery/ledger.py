@@ -135,8 +135,8 @@ def _tried(attempt: Attempt) -> Moment:
         State.UNKNOWN: ("The answer was lost", "care"),
     }
     title, tone = titles[State(attempt.outcome)]
-    codes = " ".join(str(part) for part in (attempt.code, attempt.enhanced) if part)
-    raw = " ".join(part for part in (codes, attempt.text) if part)
+    enhanced = "" if attempt.text.startswith(attempt.enhanced) else attempt.enhanced  # most relays begin with it
+    raw = " ".join(str(part) for part in (attempt.code, enhanced, attempt.text) if part)
     return Moment(attempt.at, title, meaning(attempt.enhanced), f"{attempt.relay}: {raw}" if raw else "", tone)
 
 
