@@ -22,6 +22,7 @@ log = structlog.get_logger()
 # In the order of one turn: what is planned early in a turn is sent at its end. Each returns how much it did.
 JOBS: tuple[Callable[[], int], ...] = (
     delivery.recover,
+    delivery.make_keys,
     signup.take_spooled,
     magnets.press_due,
     sequences.plan_due,

@@ -15,7 +15,7 @@ from newsletter.audience import queries as people
 from newsletter.audience.rules import Status
 from newsletter.database.engine import after_commit
 from newsletter.delivery import rules
-from newsletter.delivery.models import Attempt, Delivery, MailboxMessage, Relay, Trial
+from newsletter.delivery.models import Attempt, Delivery, DkimKey, MailboxMessage, Relay, Trial
 from newsletter.delivery.rules import ARROWS, ENDED, Lane, Reply, State
 from newsletter.errors import InputError
 from newsletter.settings import current
@@ -260,6 +260,15 @@ def relay_works(session: Session, name: str) -> None:
     row = session.get(Relay, name)
     if row is not None and row.problem:
         row.problem, row.since, row.retry_at = "", None, None
+
+
+def keep_keys(session: Session, domain: str, keys: dict[str, str], now: datetime) -> int:
+    """Keep private keys (PEM, by selector) for `domain`; those another worker kept first stay. Returns how many."""
+    known = set(session.scalars(select(DkimKey.selector).where(DkimKey.domain == domain)))
+    fresh = [DkimKey(domain=domain, selector=name, pem=pem, created_at=now) for name, pem in keys.items()]
+    new = [key for key in fresh if key.selector not in known]
+    session.add_all(new)
+    return len(new)
 
 
 def forget(session: Session, subscriber_id: int) -> None:

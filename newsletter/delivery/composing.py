@@ -13,6 +13,7 @@ from newsletter.audience import queries as audience
 from newsletter.audience import rules as audience_rules
 from newsletter.audience.actions import ERASED
 from newsletter.audience.models import Subscriber
+from newsletter.delivery import dkim, queries
 from newsletter.delivery.letters import Letter, Withdrawn, writer_of
 from newsletter.delivery.models import Delivery
 from newsletter.messages import mime
@@ -56,7 +57,7 @@ def compose(session: Session, row: Delivery, now: datetime) -> Sealed | Withdraw
         return Withdrawn(barred)
     rendered, links = render(letter, person, audience.tag_names(session, person.id), row.planned_at)
     name = f"{person.first_name} {person.last_name}".strip()
-    return seal(
+    sealed = seal(
         letter,
         rendered,
         delivery_id=row.id,
@@ -66,6 +67,8 @@ def compose(session: Session, row: Delivery, now: datetime) -> Sealed | Withdraw
         leave=links["unsubscribe"],
         now=now,
     )
+    signers = queries.signers(session, sender_domain(settings))
+    return replace(sealed, content=dkim.signed(sealed.content, signers, now))
 
 
 def render(letter: Letter, person: Subscriber, tags: list[str], at: datetime) -> tuple[Rendered, dict[str, str]]:
@@ -108,6 +111,11 @@ def seal(
     return Sealed(delivery_id, sender[1], address, message_id, rendered.subject, content, letter.compiled.images)
 
 
+def sender_domain(settings: Settings) -> str:
+    """The domain emails are sent and signed from, as the DNS writes it."""
+    return addresses.on_the_wire(settings.mail_from).rpartition("@")[2]
+
+
 def reader(person: Subscriber, tags: list[str]) -> dict[str, object]:
     """What a template may say about its reader; what is not known is None, so that a fallback can be given."""
     return {
@@ -142,12 +150,11 @@ def _sender_name(letter: Letter) -> str:
 def _as_list_mail(
     envelope: mime.Envelope, settings: Settings, letter: Letter, leave: str, reason: str
 ) -> mime.Envelope:
-    domain = addresses.on_the_wire(settings.mail_from).rpartition("@")[2]
     name = letter.list_name or "newsletter"
     return replace(
         envelope,
         list_unsubscribe_url=leave,
         list_unsubscribe_mailto=f"mailto:{addresses.on_the_wire(settings.mail_from)}?subject=unsubscribe",
-        list_id=f"<{name}.{domain}>",
+        list_id=f"<{name}.{sender_domain(settings)}>",
         feedback_id=f"{reason.replace(':', '-')}:{name}:{urlsplit(settings.base_url).hostname}",
     )

@@ -14,8 +14,8 @@ from sqlalchemy import select
 from newsletter import addresses, clock
 from newsletter.database import blobs
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import actions, transports
-from newsletter.delivery.composing import Sealed, compose
+from newsletter.delivery import actions, dkim, queries, transports
+from newsletter.delivery.composing import Sealed, compose, sender_domain
 from newsletter.delivery.letters import Withdrawn
 from newsletter.delivery.models import Delivery, Relay, Trial
 from newsletter.delivery.rules import Reply, stops_relay
@@ -33,6 +33,18 @@ WINDOW = 10
 def worker_name() -> str:
     """This process, as its claims and heartbeats name it."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def make_keys() -> int:
+    """Make the keys that emails are signed with, once for each sender domain."""
+    domain = sender_domain(current())
+    if queries.signers(db.session(), domain):
+        return 0
+    db.session.rollback()
+    # Made before the transaction: finding the primes of an RSA key takes up to a second.
+    made = {f"supple-{kind}": dkim.to_pem(key) for kind, key in dkim.new_keys().items()}
+    with transaction() as session:
+        return actions.keep_keys(session, domain, made, clock.now())
 
 
 def recover() -> int:

@@ -67,6 +67,19 @@ class Relay(Base):
     retry_at: Mapped[datetime | None]  # nothing is sent before this
 
 
+class DkimKey(Base):
+    """A private key that emails from `domain` are signed with; made here, its public half goes into the DNS."""
+
+    __tablename__ = "dkim_keys"
+    __table_args__ = (UniqueConstraint("domain", "selector"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    domain: Mapped[str] = mapped_column(String(254))
+    selector: Mapped[str] = mapped_column(String(63))
+    pem: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
 class MailboxMessage(Base):
     """An email in the built-in mailbox, which stands in for a mail server until SMTP_URL is set."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from flask import url_for
@@ -12,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber
-from newsletter.delivery.models import Attempt, Delivery, Relay, Trial
+from newsletter.delivery.dkim import Signer, from_pem
+from newsletter.delivery.models import Attempt, Delivery, DkimKey, Relay, Trial
 from newsletter.delivery.rules import STATE_WORDS, State
 
 
@@ -53,6 +55,17 @@ def trial_problem(session: Session, recipient: str) -> str:
     """Why the last test email to an operator has not gone out; empty when it has."""
     found = select(Trial.problem).where(Trial.recipient == recipient).order_by(Trial.id.desc()).limit(1)
     return session.scalar(found) or ""
+
+
+def signers(session: Session, domain: str) -> tuple[Signer, ...]:
+    """The keys that emails from `domain` are signed with, as the operator publishes them."""
+    found = select(DkimKey).where(DkimKey.domain == domain).order_by(DkimKey.selector)
+    return tuple(_signer(row.domain, row.selector, row.pem) for row in session.scalars(found))
+
+
+@lru_cache(maxsize=8)
+def _signer(domain: str, selector: str, pem: str) -> Signer:
+    return Signer(domain, selector, from_pem(pem))
 
 
 def rows(state: str = "") -> Select[Delivery, str]:

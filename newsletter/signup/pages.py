@@ -95,7 +95,7 @@ def _thanks(address: str | None, slug: str | None) -> str:
         address=address,
         subject=letters.confirm_subject(reading, magnet.title if magnet else None),
         sender=f"{studio.sender_name or settings.mail_from_name} <{settings.mail_from}>",
-        back_url=url_for("landing.home", _anchor="get"),
+        back_url=url_for("landing.home", _anchor="form"),
         magnet=magnet,
     )
 
@@ -108,7 +108,7 @@ def resend() -> Response:
     try:
         address = parse(str(remembered.get("address", "")))
     except InputError:
-        return redirect(url_for("landing.home", _anchor="get"), code=303)
+        return redirect(url_for("landing.home", _anchor="form"), code=303)
     form = queries.form_by_slug(db.session(), str(remembered.get("form", "")))
     _request(form, _press_again(address))
     return redirect(url_for("signup.thanks", again=1), code=303)

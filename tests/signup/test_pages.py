@@ -65,7 +65,7 @@ def test_resend_obeys_the_cool_down_and_answers_the_same(visitor: Visitor) -> No
 
 
 def test_resend_without_a_cookie_leads_back_to_the_form(visitor: Visitor) -> None:
-    assert visitor.client.post("/signup/resend").location.endswith("/#get")
+    assert visitor.client.post("/signup/resend").location.endswith("/#form")
 
 
 @pytest.mark.parametrize(

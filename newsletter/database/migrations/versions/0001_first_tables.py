@@ -23,6 +23,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("hash", name=op.f("pk_blobs")),
     )
     op.create_table(
+        "dkim_keys",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("domain", sa.String(length=254), nullable=False),
+        sa.Column("selector", sa.String(length=63), nullable=False),
+        sa.Column("pem", sa.Text(), nullable=False),
+        sa.Column("created_at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_dkim_keys")),
+        sa.UniqueConstraint("domain", "selector", name=op.f("uq_dkim_keys_domain_selector")),
+    )
+    op.create_table(
         "heartbeats",
         sa.Column("worker", sa.String(length=120), nullable=False),
         sa.Column("beat_at", base.UtcDateTime(timezone=True), nullable=False),
@@ -599,5 +609,6 @@ def downgrade() -> None:
     op.drop_table("mailbox_messages")
     op.drop_table("magnets")
     op.drop_table("heartbeats")
+    op.drop_table("dkim_keys")
     op.drop_table("blobs")
     # ### end Alembic commands ###
