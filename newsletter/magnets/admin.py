@@ -13,7 +13,7 @@ from newsletter import clock
 from newsletter.accounts import actions as accounts
 from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.database.engine import db, transaction
-from newsletter.errors import MagnetError, NotFound
+from newsletter.errors import InputError, MagnetError, NotFound, SuppleError
 from newsletter.figures.exercises import EXERCISES
 from newsletter.magnets import actions, queries, rules, sheet, upload
 from newsletter.magnets.models import Magnet
@@ -42,6 +42,16 @@ def _record(session: Any, action: str, magnet_id: int) -> None:
 def _to(magnet_id: int, said: str) -> AnyResponse:
     flash(said)
     return redirect(url_for("magnets_admin.show", magnet_id=magnet_id), code=303)
+
+
+@bp.errorhandler(MagnetError)
+@bp.errorhandler(InputError)
+def _refused(problem: SuppleError) -> AnyResponse:
+    """Say what was wrong on the page where it was asked for; nothing was changed."""
+    flash(str(problem), "problem")
+    magnet_id = (request.view_args or {}).get("magnet_id")
+    back = url_for("magnets_admin.show", magnet_id=magnet_id) if magnet_id else url_for("magnets_admin.gifts")
+    return redirect(back, code=303)
 
 
 @bp.get("")
@@ -118,8 +128,9 @@ def _received() -> tuple[bytes, str]:
     received = request.files.get("pdf")
     if received is None:
         return b"", ""
-    # One byte more than is allowed is enough to see that it is too much.
-    return received.stream.read(rules.LARGEST_UPLOAD + 1), received.filename or ""
+    with received.stream as stream:
+        # One byte more than is allowed is enough to see that it is too much.
+        return stream.read(rules.LARGEST_UPLOAD + 1), received.filename or ""
 
 
 def _preview(pdf: bytes) -> bytes | None:

@@ -9,8 +9,8 @@ from typing import Any
 import pikepdf
 import pypdfium2
 import pytest
-from PIL import Image
 from pikepdf import Name
+from PIL import Image
 
 from newsletter.errors import MagnetError
 from newsletter.magnets import press, sheet

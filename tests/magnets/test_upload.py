@@ -15,7 +15,7 @@ from newsletter.magnets.rules import LARGEST_UPLOAD, Paper
 from tests.magnets.conftest import Pages
 
 
-def saved(change: Callable[[pikepdf.Pdf], object] = lambda pdf: None, **how: object) -> bytes:
+def saved(change: Callable[[pikepdf.Pdf], object] = bool, **how: object) -> bytes:
     """A small PDF of two pages with something changed in it."""
     pdf = pikepdf.new()
     pdf.add_blank_page(page_size=(300, 400))
