@@ -17,7 +17,6 @@ from newsletter.errors import InputError, MagnetError, NotFound, SuppleError
 from newsletter.figures.exercises import EXERCISES
 from newsletter.magnets import actions, queries, rules, sheet, upload
 from newsletter.magnets.models import Magnet
-from newsletter.magnets.pages import disposition
 from newsletter.magnets.rules import PAPER_WORDS, Paper
 from newsletter.web.paging import list_page
 
@@ -93,7 +92,7 @@ def file(magnet_id: int, version_id: int) -> Response:
     if chosen is None:
         raise NotFound("There is no such version of this gift.", remedy="Choose one from its page.")
     answer = Response(queries.content(session, chosen.blob_hash), mimetype=actions.PDF)
-    answer.headers["Content-Disposition"] = disposition("inline", magnet.file_name)
+    answer.headers["Content-Disposition"] = rules.disposition("inline", magnet.file_name)
     answer.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import timedelta
-from urllib.parse import quote
 
 import structlog
 from flask import Blueprint, Response, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
-from werkzeug.http import dump_options_header, parse_range_header
+from werkzeug.http import parse_range_header
 
 from newsletter import clock, tokens
 from newsletter.accounts import queries as accounts
@@ -73,7 +71,7 @@ def _grant(ids: tuple[int, ...]) -> int:
 def _file(gift: Gift, pdf: bytes) -> Response:
     answer = Response(pdf, mimetype=actions.PDF)
     kind = "attachment" if "save" in request.args else "inline"
-    answer.headers["Content-Disposition"] = disposition(kind, gift.file_name)
+    answer.headers["Content-Disposition"] = rules.disposition(kind, gift.file_name)
     answer.headers["Cache-Control"] = "private, no-cache"
     answer.headers["Vary"] = "Accept-Language"
     # Browsers show a PDF with a page of their own, which the site's policy would leave without scripts and styles.
@@ -92,13 +90,6 @@ def _file(gift: Gift, pdf: bytes) -> Response:
 def _is_one_piece(header: str | None) -> bool:
     asked = parse_range_header(header) if header else None
     return asked is not None and asked.units == "bytes" and len(asked.ranges) == 1
-
-
-def disposition(kind: str, name: str) -> str:
-    """Content-Disposition: the name in ASCII for old programs, in full for all others (RFC 6266, appendix D)."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    header = dump_options_header(kind, {"filename": plain if plain.strip(". ") != "pdf" else "gift.pdf"})
-    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def _was_fetched(answer: Response) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime, timedelta
 from enum import StrEnum
+from urllib.parse import quote
 
 
 class Paper(StrEnum):
@@ -76,3 +78,14 @@ def magnet_of(why: str) -> int:
 def counts_as_download(status: int, start: int, length: int, whole: int) -> bool:
     """Whether an answer gave the reader the file: all of it at once, not a piece, a check or "not changed"."""
     return status == 200 or (status == 206 and start == 0 and length == whole)
+
+
+def disposition(kind: str, name: str) -> str:
+    """Content-Disposition for a file called `name` (no quotes, no control characters, as `file_name_of` leaves it).
+
+    In ASCII for old programs, in full for all others (RFC 6266, appendix D; RFC 8187).
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    shown = plain if plain.strip(". ") != "pdf" else "gift.pdf"
+    header = f'{kind}; filename="{shown}"'
+    return header if plain == name else f"{header}; filename*=UTF-8''{quote(name, safe='')}"

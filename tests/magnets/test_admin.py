@@ -59,12 +59,23 @@ def form_of(words: dict[str, Any]) -> dict[str, str]:
 
 def test_charlie_sees_and_changes_nothing(app: Flask, give: Give) -> None:
     given, charlie = give("Alice"), app.test_client()
-    here = f"/admin/magnets/{given.magnet_id}"
-    for path in ("/admin/magnets", here, f"{here}/sheet", f"{here}/file/1"):
+    here = given.magnet_id
+    for path in (
+        "/admin/magnets",
+        f"/admin/magnets/{here}",
+        f"/admin/magnets/{here}/sheet",
+        f"/admin/magnets/{here}/file/1",
+    ):
         assert charlie.get(path).status_code == 302
     for path in ("/admin/magnets/upload", "/admin/magnets/new-sheet"):
         assert charlie.post(path, **pdf_file(saved())).status_code == 403
-    for path in (f"{here}/upload", f"{here}/switches", f"{here}/rebuild", f"{here}/back-to-sheet", f"{here}/sheet"):
+    for path in (
+        f"/admin/magnets/{here}/upload",
+        f"/admin/magnets/{here}/switches",
+        f"/admin/magnets/{here}/rebuild",
+        f"/admin/magnets/{here}/back-to-sheet",
+        f"/admin/magnets/{here}/sheet",
+    ):
         assert charlie.post(path, **pdf_file(saved())).status_code == 403
     assert magnet(given.magnet_id).uploaded is False
     assert db.session.scalars(select(Magnet)).one().attach is False
@@ -131,12 +142,15 @@ def test_what_cannot_be_taken_is_refused_in_words(desk: FlaskClient, content: by
 
 def test_replacing_and_going_back(desk: FlaskClient, give: Give) -> None:
     given = give("Alice")
-    here = f"/admin/magnets/{given.magnet_id}"
+    here = given.magnet_id
     other = saved()
-    assert "fetches the new file" in desk.post(f"{here}/upload", **pdf_file(other), follow_redirects=True).text
+    assert (
+        "fetches the new file"
+        in desk.post(f"/admin/magnets/{here}/upload", **pdf_file(other), follow_redirects=True).text
+    )
     assert desk.get(given.path).data == other
-    assert "uploaded file" in desk.post(f"{here}/rebuild", follow_redirects=True).text
-    assert "from the sheet again" in desk.post(f"{here}/back-to-sheet", follow_redirects=True).text
+    assert "uploaded file" in desk.post(f"/admin/magnets/{here}/rebuild", follow_redirects=True).text
+    assert "from the sheet again" in desk.post(f"/admin/magnets/{here}/back-to-sheet", follow_redirects=True).text
     assert desk.get(given.path).data != other
 
 
@@ -149,13 +163,13 @@ def test_an_uploaded_gift_has_no_sheet_to_go_back_to(desk: FlaskClient) -> None:
 
 def test_1_6_the_switches(desk: FlaskClient, give: Give) -> None:
     given = give("Alice")
-    here = f"/admin/magnets/{given.magnet_id}"
-    desk.post(f"{here}/switches", data={"attach": "yes"})
+    here = given.magnet_id
+    desk.post(f"/admin/magnets/{here}/switches", data={"attach": "yes"})
     assert (magnet(given.magnet_id).attach, magnet(given.magnet_id).stamp) == (True, False)
     heavy = saved(_with_noise, compress_streams=False)
-    desk.post(f"{here}/upload", **pdf_file(heavy))
+    desk.post(f"/admin/magnets/{here}/upload", **pdf_file(heavy))
     assert magnet(given.magnet_id).attach is False
-    answer = desk.post(f"{here}/switches", data={"attach": "yes"}, follow_redirects=True)
+    answer = desk.post(f"/admin/magnets/{here}/switches", data={"attach": "yes"}, follow_redirects=True)
     assert "Above 2 MB" in answer.text
     assert magnet(given.magnet_id).attach is False
 
@@ -173,24 +187,24 @@ def test_a_rebuild_waits_for_the_press(desk: FlaskClient, give: Give) -> None:
 
 def test_the_sheet_is_edited_in_a_form(desk: FlaskClient, give: Give) -> None:
     given = give("Alice")
-    here = f"/admin/magnets/{given.magnet_id}/sheet"
-    assert "Thread the needle" in desk.get(here).text
+    here = given.magnet_id
+    assert "Thread the needle" in desk.get(f"/admin/magnets/{here}/sheet").text
     words = form_of(sheet.starter().as_dict()) | {
         "title": "Three stretches",
         "name-4": "",
         "steps-4": "",
         "file_name": "Drei",
     }
-    assert "Saved" in desk.post(here, data=words, follow_redirects=True).text
+    assert "Saved" in desk.post(f"/admin/magnets/{here}/sheet", data=words, follow_redirects=True).text
     kept = magnet(given.magnet_id)
     assert (kept.title, kept.file_name, len(kept.sheet["items"])) == ("Three stretches", "Drei.pdf", 3)
 
 
 def test_a_mistake_in_the_form_keeps_what_was_typed(desk: FlaskClient, give: Give) -> None:
     given = give("Alice")
-    here = f"/admin/magnets/{given.magnet_id}/sheet"
+    here = given.magnet_id
     words = form_of(sheet.starter().as_dict()) | {"title": "Typed <b>with care</b>", "steps-1": "Only one."}
-    answer = desk.post(here, data=words)
+    answer = desk.post(f"/admin/magnets/{here}/sheet", data=words)
     assert answer.status_code == 400
     assert "Move 1 has 1 instructions" in answer.text
     assert "Typed &lt;b&gt;with care" in answer.text

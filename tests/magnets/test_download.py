@@ -140,7 +140,7 @@ def test_1_5_an_unchanged_file_is_not_sent_again(client: FlaskClient, give: Give
     [
         ("Stretch series", 'filename="Stretch series.pdf"', None),
         ("Dehnübungen für Zoë", 'filename="Dehnubungen fur Zoe.pdf"', "Dehn%C3%BCbungen%20f%C3%BCr%20Zo%C3%AB.pdf"),
-        ("ストレッチ", "filename=gift.pdf", "%E3%82%B9%E3%83%88%E3%83%AC%E3%83%83%E3%83%81.pdf"),
+        ("ストレッチ", 'filename="gift.pdf"', "%E3%82%B9%E3%83%88%E3%83%AC%E3%83%83%E3%83%81.pdf"),
         ('a"b/../c\r\nX-Evil: 1', 'filename="a b .. c X-Evil 1.pdf"', None),
     ],
 )
