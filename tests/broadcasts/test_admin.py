@@ -285,6 +285,11 @@ def test_a_test_that_cannot_go_out_says_why(operator: FlaskClient) -> None:
         assert delivery.claim_trials(session, clock.now()) == []
 
 
+def test_the_desk_offers_the_reader_s_name_as_it_is_written_in_the_text(operator: FlaskClient) -> None:
+    page = operator.get(f"/admin/broadcasts/{draft(operator)}/edit").text
+    assert 'data-insert="{{ subscriber.first_name or &#34;there&#34; }}"' in page
+
+
 def test_search_filter_and_delete(operator: FlaskClient) -> None:
     first, second = draft(operator), draft(operator, subject="100% calm")
     page = operator.get("/admin/broadcasts?q=100%25").text
