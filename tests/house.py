@@ -14,8 +14,8 @@ PACKAGE = ROOT / "newsletter"
 # From the ground up. What stands on one line is one floor: those rooms do not see each other. The plan's floors -1
 # and 0 are finer here: settings are made of addresses and errors, claims and pages stand on the database.
 FLOORS = (
-    {"errors"},
-    {"addresses", "clock", "tokens", "figures"},
+    {"errors", "logs"},
+    {"addresses", "clock", "tokens", "logs", "figures"},
     {"settings"},
     {"database"},
     {"work", "web"},
@@ -45,13 +45,16 @@ EXTRA_DOORWAYS = {
     "web": {"*"},  # forms, csrf, limits, paging, problem pages: made for every room's pages
     # the back office's gate, its log, how it tells time, and the studio's look in every page
     "accounts": {"gate", "audit", "moments", "presentation"},
-    "audience": {"history", "importing"},  # the one shape of a line of history; the file import for the command
+    # the one shape of a line of history; the file import, with what it is to do, for the command
+    "audience": {"history", "importing", "writing"},
     "messages": {"*"},  # a library of pure functions: template + reader -> bytes
     "figures": {"*"},  # pure drawing
     # what an upper room answers when the ledger asks for content; and the making of the bytes, because a preview and a
     # proof run are made by the code that sends
     "delivery": {"letters", "composing"},
     "sequences": {"series"},  # what a shipped series is, for the starter
+    "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command
+    "forecast": {"formats"},  # a forecast written down, for the command
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
 }
 # Pure modules of the ground floor that rules may lean on: a refusal in words and what an address is are decisions.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, literal, select, true, update
 from sqlalchemy.exc import IntegrityError
@@ -42,8 +43,9 @@ def note(session: Session, subscriber_id: int, kind: str, detail: str, now: date
     session.add(SubscriberEvent(subscriber_id=subscriber_id, at=now, kind=kind, detail=detail[:300]))
 
 
-def record_consent(session: Session, consent: Consent) -> Consent:
-    """Keep what a person just agreed to."""
+def record_consent(session: Session, **record: Any) -> Consent:
+    """Keep what a person just agreed to; `record` are the columns of a consent."""
+    consent = Consent(**record)
     session.add(consent)
     session.flush()
     return consent

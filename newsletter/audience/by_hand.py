@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import addresses, tokens
 from newsletter.audience import actions, queries, rules
-from newsletter.audience.models import Consent, Subscriber
+from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import STATUS_WORDS, Status
 from newsletter.errors import InputError
 
@@ -38,7 +38,8 @@ def add(
     person = known or actions.remember(session, address, source=SOURCE, now=now)
     person.first_name = rules.tidy_name(first_name) or person.first_name
     person.last_name = rules.tidy_name(last_name) or person.last_name
-    given = Consent(
+    given = actions.record_consent(
+        session,
         subscriber_id=person.id,
         form_id=None,
         email=address.text,
@@ -49,11 +50,8 @@ def add(
         ip="",
         user_agent="",
         requested_at=now,
-        confirmation_sent_at=None,
-        confirmed_at=now,
-        withdrawn_at=None,
     )
-    return actions.confirm(session, actions.record_consent(session, given), now)
+    return actions.confirm(session, given, now)
 
 
 def correct(session: Session, subscriber_id: int, first_name: str, last_name: str, timezone: str) -> None:

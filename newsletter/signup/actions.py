@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
@@ -86,18 +87,16 @@ def _consent(session: Session, form: Form, press: Press, person: Subscriber, now
     marketing = rules.agrees_to_marketing(form.mode, press.follow)
     return audience.record_consent(
         session,
-        Consent(
-            subscriber_id=person.id,
-            form_id=form.id,
-            email=press.address.text,
-            marketing=marketing,
-            wording=f"{form.wording}\n{form.box}".strip() if marketing else form.wording,
-            wording_version=rules.wording_version(form.wording, form.box),
-            page_url=press.page_url[:500],
-            ip=press.ip[:45],
-            user_agent=press.user_agent[:400],
-            requested_at=now,
-        ),
+        subscriber_id=person.id,
+        form_id=form.id,
+        email=press.address.text,
+        marketing=marketing,
+        wording=f"{form.wording}\n{form.box}".strip() if marketing else form.wording,
+        wording_version=rules.wording_version(form.wording, form.box),
+        page_url=press.page_url[:500],
+        ip=press.ip[:45],
+        user_agent=press.user_agent[:400],
+        requested_at=now,
     )
 
 
@@ -135,14 +134,14 @@ def _give(session: Session, form: Form | None, subscriber_id: int, now: datetime
         sequences.enroll(session, form.sequence_id, subscriber_id, f"form:{form.id}", now)
 
 
-def confirm(session: Session, consent: Consent, secret: str, now: datetime) -> Subscriber:
+def confirm(session: Session, consent_id: int, secret: str, now: datetime) -> None:
     """The button was pressed: confirming is delivering (semantics 1.3). Pressed again, nothing changes."""
-    if consent.confirmed_at is not None:
-        return session.get_one(Subscriber, consent.subscriber_id)
+    consent = people.consent(session, consent_id)
+    if consent is None or consent.confirmed_at is not None:
+        return
     person = audience.confirm(session, consent, now)
     audience.lift_erasure(session, tokens.fingerprint(secret, person.email_key))
     _give(session, queries.form(session, consent.form_id), person.id, now, enroll=consent.marketing)
-    return person
 
 
 def leave_series(session: Session, subscriber_id: int, sequence_id: int, now: datetime) -> None:
@@ -180,3 +179,11 @@ def note_confirmations(session: Session, now: datetime) -> int:
     for consent, accepted_at in sent:
         consent.confirmation_sent_at = accepted_at
     return len(sent)
+
+
+def create_form(session: Session, slug: str, now: datetime, **values: Any) -> Form:
+    """Open a new way in; `values` are the other columns of a form."""
+    form = Form(slug=slug, created_at=now, **values)
+    session.add(form)
+    session.flush()
+    return form

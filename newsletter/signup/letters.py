@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import tokens
 from newsletter.audience import queries as audience
-from newsletter.audience.models import Consent, Subscriber
+from newsletter.audience.models import Consent
 from newsletter.audience.rules import Status
 from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
 from newsletter.delivery.models import Delivery
@@ -48,8 +48,8 @@ def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
         consent = audience.latest_consent(session, delivery.subscriber_id)
     else:
         consent = audience.consent(session, int(number))
-    person = session.get_one(Subscriber, delivery.subscriber_id)
-    if consent is None or consent.withdrawn_at is not None:
+    person = audience.subscriber(session, delivery.subscriber_id)
+    if person is None or consent is None or consent.withdrawn_at is not None:
         return Withdrawn("the sign-up was withdrawn")
     if consent.confirmed_at is not None or (kind == "reminder" and person.status != Status.PENDING):
         return Withdrawn("confirmed already")

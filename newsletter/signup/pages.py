@@ -9,7 +9,6 @@ from newsletter import clock, tokens
 from newsletter.accounts import queries as accounts
 from newsletter.addresses import Address, parse
 from newsletter.audience import queries as audience
-from newsletter.audience.models import Consent
 from newsletter.database.engine import db, transaction
 from newsletter.errors import Busy, ExpiredToken, InputError, InvalidToken
 from newsletter.magnets import actions as magnets
@@ -152,7 +151,7 @@ def confirm(token: str) -> str | Response:
             auto=rules.may_press_itself(read.issued_at, now),
         )
     with transaction() as writing:
-        actions.confirm(writing, writing.get_one(Consent, consent.id), settings.secret_key, now)
+        actions.confirm(writing, consent.id, settings.secret_key, now)
     return redirect(url_for("signup.confirmed", token=token), code=303)
 
 

@@ -6,16 +6,16 @@ from datetime import datetime
 from pathlib import Path
 
 import yaml
-from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import actions as accounts
 from newsletter.landing import actions as landing
+from newsletter.landing import queries as landing_queries
 from newsletter.landing.actions import Draft
-from newsletter.landing.models import Page
 from newsletter.magnets import actions as magnets
 from newsletter.magnets import sheet
 from newsletter.sequences.series import load_series
+from newsletter.signup import actions as signup
 from newsletter.signup.models import Form
 from newsletter.signup.rules import ConsentMode
 
@@ -25,13 +25,15 @@ SERIES = HERE.parent.parent / "emails" / "core-series"
 
 def load_if_empty(session: Session, now: datetime) -> bool:
     """Load article, gift, series and form when there is no page yet; returns whether it did."""
-    if session.scalar(select(exists().select_from(Page))):
+    if session.scalar(landing_queries.pages("").limit(1)) is not None:
         return False
     accounts.ensure_studio(session)
     magnet = magnets.create(session, sheet.starter(), now, slug="stretch-series")
     sequence = load_series(session, SERIES, now)
-    form = Form(
-        slug="stretches",
+    form = signup.create_form(
+        session,
+        "stretches",
+        now,
         name="Stretch PDF",
         magnet_id=magnet.id,
         sequence_id=sequence.id,
@@ -42,10 +44,7 @@ def load_if_empty(session: Session, now: datetime) -> bool:
             "You get the one-page PDF and, over the next three weeks, a short series of workouts by email. "
             "After that, a new workout now and then. You can leave with one press at any time."
         ),
-        created_at=now,
     )
-    session.add(form)
-    session.flush()
     _article(session, form, now)
     return True
 
