@@ -34,11 +34,10 @@ SIZES = {Paper.A4: "A4", Paper.LETTER: "letter"}
 # Nothing on paper is smaller than 9 pt: below that people with tired eyes put the page away.
 SMALLEST = 9.0
 COMFORTABLE = 10.0  # pt, of running text, at which a sheet on the floor beside the mat still reads well
-LARGEST = 11.5  # pt
-GAPS = (1.6, 8.0)  # mm, half of it above and half below each row
-AIRY = 3.2  # mm
-ARTS = (98.0, 90.0, 80.0, 68.0, 56.0)  # mm, the width of a picture, in the order they are tried
-ROUNDS = 5  # of bisection: to a twentieth of a point, a sixth of a millimetre
+LARGEST = 11.0  # pt; larger looks like a children’s book
+TIGHT, CALM, AIRY, WIDE = 1.6, 3.2, 4.4, 12.0  # mm, half of it above and half below each row
+ARTS = (98.0, 94.0, 90.0, 85.0, 80.0, 68.0, 56.0)  # mm, the width of a picture, in the order they are tried
+ROUNDS = 4  # of bisection: to a fifteenth of a point, half a millimetre
 FLATTEST = 2.5  # a flatter picture gets air above and below, so that the cards look like one family
 LARGEST_FILE = 300 * 1024
 
@@ -190,17 +189,17 @@ class Press:
         return len(self.lay_out(fit).pages) == 1
 
     def best(self) -> Fit:
-        """The largest pictures that leave the type comfortable, else the largest type; what is left over becomes air.
+        """The largest pictures that leave the type comfortable; what is left over becomes air, larger type, more air.
 
         Raises MagnetError when nothing fits at 9 pt.
         """
         fit = self._smallest()
-        size = largest(fit.type, LARGEST, lambda size: self.fits(replace(fit, type=size)))
-        fit = replace(fit, type=size)
-        return replace(fit, gap=largest(fit.gap, GAPS[1], lambda gap: self.fits(replace(fit, gap=gap))))
+        fit = replace(fit, gap=largest(fit.gap, AIRY, lambda gap: self.fits(replace(fit, gap=gap))))
+        fit = replace(fit, type=largest(fit.type, LARGEST, lambda size: self.fits(replace(fit, type=size))))
+        return replace(fit, gap=largest(fit.gap, WIDE, lambda gap: self.fits(replace(fit, gap=gap))))
 
     def _smallest(self) -> Fit:
-        tries = [Fit(COMFORTABLE, AIRY, art) for art in ARTS] + [Fit(SMALLEST, GAPS[0], ARTS[-1])]
+        tries = [Fit(COMFORTABLE, CALM, art) for art in ARTS] + [Fit(SMALLEST, TIGHT, ARTS[-1])]
         found = next((fit for fit in tries if self.fits(fit)), None)
         if found is None:
             raise MagnetError(
