@@ -13,6 +13,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pypdfium2
@@ -70,10 +71,11 @@ def confirm_link(page: Page, url: str, address: str) -> str:
         page.goto(f"{url}/mailbox?q={address}")
         message = page.locator("main a[href^='/mailbox/']").first
         if message.count():
-            source = page.request.get(f"{url}{message.get_attribute('href')}/source.eml").text()
-            found = re.search(r"/confirm/[\w=\r\n-]+", source)
+            source = page.request.get(f"{url}{message.get_attribute('href')}/source.eml").body()
+            text = message_from_bytes(source, policy=policy.default).get_body(("plain",))
+            found = re.search(r"/confirm/[\w-]+", text.get_content() if text else "")
             if found:
-                return url + re.sub(r"=\r?\n", "", found[0]).strip()
+                return url + found[0]
         time.sleep(0.3)
     raise SystemExit(f"no confirmation for {address} arrived")
 
