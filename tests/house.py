@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -85,7 +85,7 @@ class Module:
 
     @cached_property
     def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(), str(self.path))
+        return tree_of(self.path)
 
     @property
     def shown(self) -> str:
@@ -159,6 +159,12 @@ def own_code() -> list[Path]:
     folders = [ROOT / name for name in ("newsletter", "tests", "bench", "scripts")]
     files = [path for folder in folders if folder.is_dir() for path in folder.rglob("*.py")]
     return sorted([ROOT / "app.py", *(path for path in files if "versions" not in path.parts)])
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """A file taken apart, once for all tests."""
+    return ast.parse(path.read_text(), str(path))
 
 
 def floor_of(room: str) -> int:

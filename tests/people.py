@@ -53,17 +53,15 @@ def consent(session: Session, reader: Subscriber, *, marketing: bool = True, now
     """What that reader asked for, not confirmed yet."""
     return audience.record_consent(
         session,
-        Consent(
-            subscriber_id=reader.id,
-            email=reader.email,
-            marketing=marketing,
-            wording="I would like the sheet and the series.",
-            wording_version="v1",
-            page_url="http://localhost:8000/",
-            ip="192.0.2.7",
-            user_agent="A browser",
-            requested_at=now,
-        ),
+        subscriber_id=reader.id,
+        email=reader.email,
+        marketing=marketing,
+        wording="I would like the sheet and the series.",
+        wording_version="v1",
+        page_url="http://localhost:8000/",
+        ip="192.0.2.7",
+        user_agent="A browser",
+        requested_at=now,
     )
 
 

@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 from newsletter import worker
 from newsletter.database.engine import transaction
 from tests.doors import addresses, apart
-from tests.house import ROOT, modules
+from tests.house import ROOT, modules, tree_of
 from tests.people import person
 
 # The doors of the back office and the API that stand open, and why.
@@ -74,7 +74,7 @@ def _pattern(rule: Rule) -> re.Pattern[str]:
 def spoken_of() -> frozenset[str]:
     """Every text that stands in a test, f-strings with a placeholder for their expressions."""
     own = {"doors.py", "test_doors.py", "house.py", "test_house_rules.py"}
-    trees = (ast.parse(path.read_text()) for path in ROOT.glob("tests/**/*.py") if path.name not in own)
+    trees = (tree_of(path) for path in ROOT.glob("tests/**/*.py") if path.name not in own)
     return frozenset(text for tree in trees for node in ast.walk(tree) if (text := _text(node)))
 
 

@@ -24,6 +24,7 @@ from tests.house import (
     floor_of,
     modules,
     own_code,
+    tree_of,
 )
 
 LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
@@ -232,7 +233,7 @@ def _too_long() -> Iterator[str]:
         text, shown = path.read_text(), path.relative_to(ROOT)
         if (lines := text.count("\n")) > LONGEST_MODULE:
             yield f"{shown}: {lines} lines"
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > LONGEST_FUNCTION:
@@ -261,7 +262,7 @@ def _tasteless() -> Iterator[str]:
         shown = path.relative_to(ROOT)
         if set(shown.with_suffix("").parts) & TASTELESS:
             yield f"{shown}: the file's name"
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef | ast.FunctionDef):
                 name = node.name.lower()
                 if any(
