@@ -54,7 +54,6 @@ EXTRA_DOORWAYS = {
     "delivery": {"letters", "composing"},
     "sequences": {"series"},  # what a shipped series is, for the starter
     "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command
-    "forecast": {"formats"},  # a forecast written down, for the command
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
 }
 # Pure modules of the ground floor that rules may lean on: a refusal in words and what an address is are decisions.
