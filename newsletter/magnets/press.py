@@ -11,9 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pikepdf
 import resvg_py
 import segno
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pikepdf import Name
 from PIL import Image
 from weasyprint import CSS, HTML, __version__
 from weasyprint.document import Document
@@ -40,6 +42,7 @@ ARTS = (98.0, 94.0, 90.0, 85.0, 80.0, 68.0, 56.0)  # mm, the width of a picture,
 ROUNDS = 4  # of bisection: to a fifteenth of a point, half a millimetre
 FLATTEST = 2.5  # a flatter picture gets air above and below, so that the cards look like one family
 LARGEST_FILE = 300 * 1024
+POINTS_PER_PIXEL = 0.75
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,24 @@ def press(sheet: Sheet, imprint: Imprint, paper: Paper) -> Made:
     """Make the page; raises MagnetError when it cannot be one legible page under 300 KB, OSError on a full disk."""
     machine = Press(sheet, imprint, paper)
     fit = machine.best()
-    pdf: bytes = machine.lay_out(fit).write_pdf(pdf_variant="pdf/ua-1")
+    pdf = with_true_boxes(machine.lay_out(fit).write_pdf(pdf_variant="pdf/ua-1"))
     if len(pdf) > LARGEST_FILE:
         raise MagnetError("The PDF is too heavy.", means=f"It has {len(pdf) // 1024} KB.", remedy="Leave out a move.")
     return Made(pdf, preview(pdf), fit)
+
+
+def with_true_boxes(pdf: bytes) -> bytes:
+    """The page with every picture's box where the picture is.
+
+    WeasyPrint 70 writes these boxes in CSS pixels from the top; ISO 32000-1 (14.8.5.4.3) wants points from the foot:
+    otherwise a reader program frames the wrong part of the page.
+    """
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        height = float(document.pages[0].mediabox[3])
+        for thing in document.objects:
+            if isinstance(thing, pikepdf.Dictionary) and thing.get(Name.S) == Name.Figure and Name.A in thing:
+                left, top, right, bottom = (float(side) * POINTS_PER_PIXEL for side in thing.A.BBox)
+                thing.A.BBox = pikepdf.Array([left, height - bottom, right, height - top])
+        out = io.BytesIO()
+        document.save(out, deterministic_id=True)
+    return out.getvalue()

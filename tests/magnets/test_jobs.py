@@ -34,8 +34,13 @@ TOO_LONG = replace(
 )
 
 
+# What does not depend on the database runs on one; a press takes seconds.
+BOTH_DATABASES = pytest.mark.usefixtures("app")
+ONE_DATABASE = pytest.mark.usefixtures("sqlite_app")
+
+
 @pytest.fixture(autouse=True)
-def _today(app: Flask) -> object:
+def _today() -> object:
     with clock.standing_at(NOW):
         yield
 
@@ -59,6 +64,7 @@ def files(magnet_id: int) -> list[MagnetVersion]:
     return list(seen().scalars(found))
 
 
+@BOTH_DATABASES
 def test_pressed_once_per_version() -> None:
     magnet_id = made(SHORT)
     assert jobs.press_due() == 1
@@ -72,6 +78,7 @@ def test_pressed_once_per_version() -> None:
     assert blobs.get(seen(), file.preview_hash or "") is not None
 
 
+@ONE_DATABASE
 def test_no_transaction_or_read_is_open_while_it_presses(monkeypatch: pytest.MonkeyPatch) -> None:
     made(SHORT)
     from newsletter.magnets import press
@@ -87,6 +94,7 @@ def test_no_transaction_or_read_is_open_while_it_presses(monkeypatch: pytest.Mon
     assert open_then == [False, False]
 
 
+@BOTH_DATABASES
 def test_a_changed_word_or_studio_makes_a_new_version() -> None:
     magnet_id = made(SHORT)
     jobs.press_due()
@@ -108,6 +116,7 @@ def test_a_changed_word_or_studio_makes_a_new_version() -> None:
     assert jobs.press_due() == 1
 
 
+@ONE_DATABASE
 def test_what_does_not_fit_is_said_and_the_last_good_version_stays() -> None:
     magnet_id = made(SHORT)
     jobs.press_due()
@@ -125,6 +134,7 @@ def test_what_does_not_fit_is_said_and_the_last_good_version_stays() -> None:
     assert magnet(magnet_id).press_error == ""
 
 
+@ONE_DATABASE
 def test_a_sheet_that_cannot_be_read_is_said_in_words() -> None:
     magnet_id = made(SHORT)
     with transaction() as session:
@@ -133,6 +143,7 @@ def test_a_sheet_that_cannot_be_read_is_said_in_words() -> None:
     assert "no moves" in magnet(magnet_id).press_error
 
 
+@ONE_DATABASE
 def test_one_bad_gift_does_not_keep_the_others_waiting() -> None:
     bad, good = made(TOO_LONG), made(SHORT)
     assert jobs.press_due() == 1
@@ -140,6 +151,7 @@ def test_one_bad_gift_does_not_keep_the_others_waiting() -> None:
     assert len(files(good)) == 2
 
 
+@ONE_DATABASE
 def test_rebuild_presses_again_and_serves_meanwhile() -> None:
     magnet_id = made(SHORT)
     jobs.press_due()
@@ -150,6 +162,7 @@ def test_rebuild_presses_again_and_serves_meanwhile() -> None:
     assert jobs.press_due() == 0
 
 
+@ONE_DATABASE
 def test_an_uploaded_gift_is_left_alone() -> None:
     magnet_id = made(SHORT)
     with transaction() as session:

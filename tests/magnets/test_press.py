@@ -19,6 +19,7 @@ from newsletter.magnets.rules import Paper
 from tests.magnets.conftest import IMPRINT, Pages
 
 BOTH = pytest.mark.parametrize("paper", [Paper.A4, Paper.LETTER])
+PAINTING = {"Tj", "TJ", "f", "F", "f*", "S", "s", "B", "b", "B*", "b*", "sh", "Do"}
 POINTS = {Paper.A4: (595.3, 841.9), Paper.LETTER: (612.0, 792.0)}
 
 
@@ -81,14 +82,28 @@ def test_every_picture_has_words(pages: Pages, paper: Paper) -> None:
 
 
 @BOTH
+def test_every_picture_is_where_its_box_says(pages: Pages, paper: Paper) -> None:
+    """In points from the foot of the page: inside each box there is ink, and the boxes stand below one another."""
+    with opened(pages, paper) as pdf:
+        tags = [element for element in elements(pdf.Root.StructTreeRoot.K[0]) if element.get(Name.S) == Name.Figure]
+        boxes = [[float(side) for side in tag.A.BBox] for tag in tags]
+    with pypdfium2.PdfDocument(pages[paper].pdf) as document:
+        grey = document[0].render(scale=1).to_pil().convert("L")
+    for left, foot, right, top in boxes:
+        picture = grey.crop((round(left), round(grey.height - top), round(right), round(grey.height - foot)))
+        assert picture.getextrema()[0] < 80
+    assert [box[1] for box in boxes] == sorted((box[1] for box in boxes), reverse=True)
+
+
+@BOTH
 def test_all_content_is_marked(pages: Pages, paper: Paper) -> None:
-    """PDF/UA-1, clause 7.1: text is inside the structure or an artifact."""
+    """PDF/UA-1, clause 7.1: whatever is painted is inside the structure or an artifact."""
     with opened(pages, paper) as pdf:
         depth, loose = 0, 0
         for operands, operator in pikepdf.parse_content_stream(pdf.pages[0]):
             name = str(operator)
             depth += {"BDC": 1, "BMC": 1, "EMC": -1}.get(name, 0)
-            loose += name in {"Tj", "TJ"} and depth == 0
+            loose += name in PAINTING and depth == 0
             assert operands is not None
     assert loose == 0
 
