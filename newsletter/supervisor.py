@@ -19,7 +19,6 @@ from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
 from newsletter.errors import SuppleError
-from newsletter.magnets import jobs as magnets
 from newsletter.settings import Settings, current
 from newsletter.starter import actions as starter
 
@@ -33,13 +32,10 @@ console = Console()
 
 
 def make_ready() -> None:
-    """Bring the database up to date and, when it is empty, load the starter content and press its gift."""
+    """Bring the database up to date and, when it is empty, load the starter content; the worker presses its gift."""
     upgrade()
     with transaction() as session:
-        loaded = starter.load_if_empty(session, clock.now())
-    if loaded:
-        console.print("[dim]Drawing the gift for the first time…[/dim]")
-        magnets.press_due()
+        starter.load_if_empty(session, clock.now())
 
 
 def run(app: Flask) -> int:

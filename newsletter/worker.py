@@ -24,7 +24,6 @@ JOBS: tuple[Callable[[], int], ...] = (
     delivery.recover,
     delivery.make_keys,
     signup.take_spooled,
-    magnets.press_due,
     sequences.plan_due,
     broadcasts.start_due,
     signup.remind_due,
@@ -32,6 +31,7 @@ JOBS: tuple[Callable[[], int], ...] = (
     delivery.send_due,
     delivery.send_trials,
     signup.note_confirmations,
+    magnets.press_due,  # last: pressing a page takes seconds, and no visitor's email should wait for it
 )
 
 # A visitor waits for the confirmation: an idle worker looks into the queue this often (seconds).

@@ -33,18 +33,17 @@ def test_the_core_series_follows_on_schedule_and_one_click_ends_it(server: Serve
     confirmed(server, browser, ALICE).page.context.close()
     bob = confirmed(server, browser, BOB)
     start = datetime.now(UTC)
-    for day in range(24):
-        at = (start + timedelta(days=day)).replace(hour=12, minute=0, second=0)
-        if at > start:
-            server.flask("worker", "--once", "--as-of", at.isoformat())
-        if day == 8:
+    for day in (2, 4, 7, 10, 13, 17, 21, 24):
+        noon = (start + timedelta(days=day)).replace(hour=12, minute=0, second=0)
+        server.flask("worker", "--once", "--as-of", noon.isoformat())
+        if day == 7:
             leave_by_one_click(server, BOB)
     series = [email for email in server.peer.emails(ALICE) if email["list-unsubscribe"]]
     assert len(series) == 7
     assert len({email["message-id"] for email in series}) == 7
     sent = [parsedate_to_datetime(email["date"]) for email in series]
     assert sent == sorted(sent)
-    gaps = [later - earlier for earlier, later in pairwise(sent[1:])]
+    gaps = [later - earlier for earlier, later in pairwise(sent)]
     assert all(gap >= timedelta(hours=20) for gap in gaps), gaps
     for email in series:
         assert email["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
