@@ -125,7 +125,7 @@ def preview() -> Response:
     try:
         made = previews.preview(db.session(), rules.write_source(_typed()), request.form.get("reader", ""), clock.now())
     except (SourceError, RenderError) as problem:
-        return isolated(render_template("broadcasts/frame_problem.html", problem=problem))
+        return isolated(render_template("admin/frame_problem.html", problem=problem))
     return isolated(made.html)
 
 
@@ -149,7 +149,7 @@ def frame(broadcast_id: int) -> Response:
     try:
         made = previews.preview(session, queries.find(session, broadcast_id).source, previews.NAMED, clock.now())
     except (SourceError, RenderError) as problem:
-        return isolated(render_template("broadcasts/frame_problem.html", problem=problem))
+        return isolated(render_template("admin/frame_problem.html", problem=problem))
     return isolated(made.html)
 
 

@@ -16,7 +16,7 @@ FOR_GOOD = "public, max-age=31536000, immutable"  # another content would have a
 
 @bp.get("/media/<name>.<kind>")
 def picture(name: str, kind: str) -> Response:  # noqa: ARG001
-    """A stored picture, or an exercise's that a preview shows before any email stored it; `kind` is for mail programs."""
+    """A stored picture, or one that a preview just drew before any email stored it; `kind` is for mail programs."""
     kept = blobs.get(db.session(), name)
     if kept is not None and kept.content_type in PICTURES:
         return _answer(kept.content, kept.content_type)

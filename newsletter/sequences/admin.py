@@ -114,7 +114,7 @@ def _framed(sequence_id: int, words: Words) -> Response:
     try:
         return isolated(_made(sequence_id, words, _reader()).html)
     except (SourceError, RenderError) as problem:
-        return isolated(render_template("sequences/frame_problem.html", problem=problem))
+        return isolated(render_template("admin/frame_problem.html", problem=problem))
 
 
 @bp.get("/<int:sequence_id>/steps/<int:step_id>/frame")

@@ -16,7 +16,6 @@ from newsletter import clock
 from newsletter.accounts.models import AuditEntry
 from newsletter.addresses import parse
 from newsletter.audience import actions, queries
-from newsletter.audience.models import Consent
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from tests.accounts.people import make_alice, sign_in
@@ -28,7 +27,8 @@ def make_bob() -> int:
     with transaction() as session:
         bob = actions.remember(session, parse("bob@example.org"), source="form: stretches", now=now)
         bob.first_name = "=HYPERLINK(<b>Bob</b>)"
-        consent = Consent(
+        consent = actions.record_consent(
+            session,
             subscriber_id=bob.id,
             form_id=1,
             email=bob.email,
@@ -40,10 +40,8 @@ def make_bob() -> int:
             user_agent="Browser/1.0 <script>",
             requested_at=now,
             confirmation_sent_at=now,
-            confirmed_at=None,
-            withdrawn_at=None,
         )
-        actions.confirm(session, actions.record_consent(session, consent), now)
+        actions.confirm(session, consent, now)
         actions.add_tag(session, bob.id, "tight hips", now)
         return bob.id
 

@@ -91,9 +91,9 @@ def test_2_14_a_preview_is_made_by_the_code_that_sends(operator: FlaskClient, se
 
 
 def test_typed_words_are_shown_without_being_kept(operator: FlaskClient, series: int) -> None:
-    own = f"/admin/sequences/{series}/steps/{step(series, 'hello').id}"
-    assert "Fresh &amp; new" in operator.post(f"{own}/frame", data=words(body="Fresh & new")).text
-    broken = operator.post(f"{own}/frame", data=words(body="one\n\n{{ subscriber.shoe }}"))
+    frame = f"/admin/sequences/{series}/steps/{step(series, 'hello').id}/frame"
+    assert "Fresh &amp; new" in operator.post(frame, data=words(body="Fresh & new")).text
+    broken = operator.post(frame, data=words(body="one\n\n{{ subscriber.shoe }}"))
     assert "line 3" in broken.text
     assert "shoe" in broken.text
     assert "Hello" in parse(step(series, "hello").source).body
@@ -140,10 +140,10 @@ def test_words_that_cannot_become_an_email_are_refused_and_not_lost(
 def test_one_person_joins_by_hand(operator: FlaskClient, series: int) -> None:
     own = f"/admin/sequences/{series}"
     alice = person("Alice")
-    assert operator.post(f"{own}/people", data={"email": "ALICE@example.org"}).status_code == 302
+    assert operator.post(f"/admin/sequences/{series}/people", data={"email": "ALICE@example.org"}).status_code == 302
     joined = enrollment(alice)
     assert (joined.source, joined.state) == ("operator", EnrollmentState.ACTIVE)
-    operator.post(f"{own}/people", data={"email": "alice@example.org"})
+    operator.post(f"/admin/sequences/{series}/people", data={"email": "alice@example.org"})
     assert "nobody gets it twice" in operator.get(own).text
     assert audited().count("series.joined") == 1
 
@@ -151,20 +151,19 @@ def test_one_person_joins_by_hand(operator: FlaskClient, series: int) -> None:
 def test_charlie_who_left_cannot_be_let_in(operator: FlaskClient, series: int) -> None:
     person("Charlie", status=Status.UNSUBSCRIBED, marketing=False)
     own = f"/admin/sequences/{series}"
-    operator.post(f"{own}/people", data={"email": "charlie@example.org"})
+    operator.post(f"/admin/sequences/{series}/people", data={"email": "charlie@example.org"})
     assert "They cannot get this series: unsubscribed." in operator.get(own).text
-    assert operator.post(f"{own}/people", data={"email": "nobody@example.org"}).status_code == 400
-    assert operator.post(f"{own}/people", data={"email": "not an address"}).status_code == 400
+    assert operator.post(f"/admin/sequences/{series}/people", data={"email": "nobody@example.org"}).status_code == 400
+    assert operator.post(f"/admin/sequences/{series}/people", data={"email": "not an address"}).status_code == 400
 
 
 def test_one_person_is_stopped_by_hand(operator: FlaskClient, series: int) -> None:
     alice = person("Alice")
     join(series, alice)
-    own = f"/admin/sequences/{series}"
-    assert operator.post(f"{own}/people/{alice}/stop").status_code == 302
+    assert operator.post(f"/admin/sequences/{series}/people/{alice}/stop").status_code == 302
     stopped = enrollment(alice)
     assert (stopped.state, stopped.ended_why) == (EnrollmentState.EXITED, "stopped by hand")
-    assert operator.post(f"{own}/people/{alice}/stop").status_code == 404
+    assert operator.post(f"/admin/sequences/{series}/people/{alice}/stop").status_code == 404
     run(at("2026-03-20T00:00"))
     assert emails(alice) == []
 

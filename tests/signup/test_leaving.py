@@ -32,11 +32,16 @@ def alice_id(visitor: Visitor) -> int:
 
 
 def leave_link(person_id: int, scope: int = 0) -> str:
-    return "/unsubscribe/" + tokens.sign(current().secret_key, Purpose.UNSUBSCRIBE, person_id, scope, at=clock.now())
+    token = tokens.sign(current().secret_key, Purpose.UNSUBSCRIBE, person_id, scope, at=clock.now())
+    return f"/unsubscribe/{token}"
+
+
+def preferences_token(person_id: int) -> str:
+    return tokens.sign(current().secret_key, Purpose.PREFERENCES, person_id, at=clock.now())
 
 
 def preferences_link(person_id: int) -> str:
-    return "/preferences/" + tokens.sign(current().secret_key, Purpose.PREFERENCES, person_id, at=clock.now())
+    return f"/preferences/{preferences_token(person_id)}"
 
 
 def series_id() -> int:
@@ -114,13 +119,13 @@ def test_preferences_refuse_nonsense(visitor: Visitor, alice_id: int) -> None:
 
 
 def test_4_everything_held_as_json_and_as_a_page(visitor: Visitor, alice_id: int) -> None:
-    link = preferences_link(alice_id)
-    held = visitor.client.get(f"{link}/data?format=json").json
+    token = preferences_token(alice_id)
+    held = visitor.client.get(f"/preferences/{token}/data?format=json").json
     assert held is not None
     assert held["person"]["email"] == ALICE
     assert held["consents"][0]["wording"].startswith("You get")
     assert {"emails", "person", "consents"} <= set(held)
-    page = visitor.client.get(f"{link}/data")
+    page = visitor.client.get(f"/preferences/{token}/data")
     assert page.status_code == 200
     assert ALICE in page.text
 

@@ -184,6 +184,14 @@ def test_pressing_twice_changes_nothing_more(visitor: Visitor) -> None:
     assert reasons(ALICE) == before
 
 
+def test_the_page_with_the_download_is_for_those_who_confirmed(visitor: Visitor) -> None:
+    visitor.sign_up(ALICE)
+    token = visitor.link(visitor.emails(ALICE)[0], "confirm").removeprefix("/confirm/")
+    assert visitor.client.get(f"/confirmed/{token}").status_code == 410
+    visitor.client.post(f"/confirm/{token}")
+    assert "/download/" in visitor.client.get(f"/confirmed/{token}").text
+
+
 def test_a_link_of_someone_purged_looks_expired(visitor: Visitor) -> None:
     gone = tokens.sign(current().secret_key, Purpose.CONFIRM, 4711, at=clock.now())
     visitor.sign_up(ALICE)
