@@ -3,29 +3,52 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 import structlog
+
+# A mail server's refusal and a database's complaint quote the address they are about.
+_ADDRESS = re.compile(r"[^\s\"'<>()=:,]+@[^\s\"'<>()=:,]+")
+
+
+def without_addresses(text: str) -> str:
+    """`text` with every address in it masked."""
+    return _ADDRESS.sub("***@***", text)
+
+
+def _masked(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {name: without_addresses(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+class _Masking(logging.Formatter):
+    """For what libraries log, their tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one text without an address."""
+        return without_addresses(super().format(record))
 
 
 def init() -> None:
     """Set up logging for this process: for people on a terminal, JSON lines otherwise."""
     terminal = sys.stderr.isatty()
-    ending: list[structlog.typing.Processor] = (
-        # Rich tracebacks print local variables, and those hold readers' addresses.
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if terminal
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
+    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *ending,
+            # Made into plain text here: rich tracebacks print local variables, and those hold readers' addresses.
+            structlog.processors.format_exc_info,
+            _masked,
+            renderer,
         ],
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Masking("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -29,9 +29,11 @@ BUSY_SECONDS = 10
 def init(app: Flask, url: str) -> None:
     """Give `app` its database at `url`."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = (
+    kind: dict[str, Any] = (
         {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     )
+    # Without it an error's text tells the values of the statement, names and addresses among them.
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = kind | {"hide_parameters": True}
     db.init_app(app)
     migrate.init_app(app, db, directory=f"{app.root_path}/newsletter/database/migrations")
     with app.app_context():
