@@ -24,6 +24,7 @@ from newsletter.sequences import actions as sequences
 from newsletter.signup import queries, rules
 from newsletter.signup.models import Form, SignupAttempt
 from newsletter.signup.rules import Step, Verdict
+from newsletter.web.limits import network
 
 KEEP_ATTEMPTS = timedelta(days=1)
 CHUNK = 200
@@ -51,7 +52,7 @@ def sign_up(session: Session, form: Form, press: Press, secret: str, now: dateti
 
 def _judge(session: Session, press: Press, secret: str, now: datetime) -> Verdict:
     prints = {
-        "ip_print": tokens.fingerprint(secret, f"ip {press.ip}"),
+        "ip_print": tokens.fingerprint(secret, f"ip {network(press.ip)}"),
         "address_print": tokens.fingerprint(secret, press.address.key),
         "domain_print": tokens.fingerprint(secret, f"domain {press.address.domain}"),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from flask import Flask, request
 from flask_limiter import Limiter
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -14,7 +16,24 @@ def client_ip() -> str:
     return request.remote_addr or "unknown"
 
 
-limiter = Limiter(client_ip, headers_enabled=False, strategy="moving-window")
+def network(ip: str) -> str:
+    """What a limit counts by: the IPv4 address, or of an IPv6 address the /64 that its owner may number at will."""
+    try:
+        address = ipaddress.ip_address(ip)
+    except ValueError:
+        return ip
+    if isinstance(address, ipaddress.IPv4Address):
+        return ip
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address.packed[:8] + bytes(8), 64)))
+
+
+def _client_network() -> str:
+    return network(client_ip())
+
+
+limiter = Limiter(_client_network, headers_enabled=False, strategy="moving-window")
 
 
 def init(app: Flask, settings: Settings) -> None:
