@@ -17,6 +17,7 @@ from newsletter.delivery import mailbox
 from newsletter.delivery.opening import Opened, open_email
 from newsletter.errors import NotFound
 from newsletter.web.isolation import SANDBOX, isolated
+from newsletter.web.limits import client_ip
 from newsletter.web.paging import list_page
 from newsletter.web.security import let
 
@@ -25,6 +26,7 @@ bp = Blueprint("mailbox", __name__, url_prefix="/mailbox")
 VIEWS = {"html": "As they see it", "text": "Text", "headers": "Headers", "source": "Source"}
 LONGEST_SOURCE = 200_000  # bytes shown; a PDF inside would make the page megabytes long, and it can be downloaded
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
+LOCAL_PEERS = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]]")
 
 
@@ -34,10 +36,19 @@ def only_where_it_belongs() -> Response | None:
     found = settings.current()
     if found.smtp is not None:
         abort(404)
-    # The Host header too: a page elsewhere that makes its own name point at this machine must not read along.
-    if found.is_local and urlsplit(f"//{request.host}").hostname in LOCAL_HOSTS:
-        return None
-    return require_operator()
+    return None if found.is_local and _is_at_this_machine() else require_operator()
+
+
+def _is_at_this_machine() -> bool:
+    """Whether the request was made on this machine, as far as can be seen.
+
+    The Host header is asked because a page elsewhere may make its own name point here; the peer, because a stranger may
+    write any Host; the headers of proxies, because one on this machine passes strangers on.
+    """
+    if any(name in request.headers for name in ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")):
+        return False
+    host = urlsplit(f"//{request.host}").hostname
+    return host in LOCAL_HOSTS and client_ip() in LOCAL_PEERS
 
 
 @bp.get("")

@@ -148,3 +148,20 @@ def test_charlie_reads_no_mailbox_that_is_on_the_internet(migrated_sqlite: Path,
 
 def test_charlie_cannot_point_a_name_of_his_at_a_local_mailbox(client: FlaskClient) -> None:
     assert client.get("/mailbox", headers={"Host": "rebound.example.org:8000"}).status_code == 302
+
+
+STRANGERS = [
+    {"environ_base": {"REMOTE_ADDR": "192.0.2.9"}},
+    {"headers": {"X-Forwarded-For": "192.0.2.9"}},
+    {"headers": {"Forwarded": "for=192.0.2.9"}},
+    {"headers": {"Via": "1.1 proxy"}},
+]
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_a_stranger_who_says_localhost_has_to_sign_in(client: FlaskClient, stranger: dict[str, dict[str, str]]) -> None:
+    receive(email())
+    assert client.get("/mailbox").status_code == 200
+    assert client.get("/mailbox", **stranger).status_code == 302
+    assert client.get("/mailbox/1/source.eml", **stranger).status_code == 302
+    assert client.post("/mailbox/delete", **stranger).status_code == 403
