@@ -10,11 +10,14 @@ from urllib.parse import quote, urlsplit
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError
+from jinja2.filters import FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from newsletter.errors import SourceError
 
 LONGEST_RANGE = 100
+MOST_NAMES = 50  # in one tag: a list of a name ten thousand times over is that many times its text
+FINEST = 10  # decimal places that a number may be rounded to: more are a power of ten that never ends
 DEEPEST_LOOPS = 2  # 100 x 100 rounds take some milliseconds; a third level would take a second for every reader
 STANDING_NAMES = frozenset({"studio", "marketing", "part"})  # the same for all readers, so no template may rebind them
 
@@ -29,6 +32,7 @@ _NODES: tuple[type[nodes.Node], ...] = (
     nodes.Operand, nodes.Mul, nodes.Div, nodes.FloorDiv, nodes.Add, nodes.Sub, nodes.Mod, nodes.Neg, nodes.Pos,
     nodes.Not, nodes.And, nodes.Or,
 )  # fmt: skip
+_BUILDING = (nodes.List, nodes.Tuple, nodes.Dict, nodes.Concat, nodes.Add)  # what makes something longer of its parts
 _FILTERS = (
     "default", "d", "e", "escape", "upper", "lower", "title", "capitalize", "trim", "first", "last", "length", "count",
     "round", "int", "float", "abs", "sum", "min", "max", "sort", "unique", "list", "truncate", "urlencode", "wordcount",
@@ -69,7 +73,7 @@ class Dialect(ImmutableSandboxedEnvironment):
     def __init__(self, *, escape: bool) -> None:
         super().__init__(autoescape=escape, undefined=Missing, finalize=printable, keep_trailing_newline=True)
         self.filters = {name: self.filters[name] for name in _FILTERS}
-        self.filters |= {"join": _join, "_href": href, "_url_part": url_part}
+        self.filters |= {"round": _round, "join": _join, "_href": href, "_url_part": url_part}
         self.globals = {"range": _range}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -107,6 +111,8 @@ def check(dialect: Dialect, template: str, *, name: str, first_line: int) -> Non
             f"{name}, line {line}: the template cannot be understood: {problem.message}",
             remedy="Look for an unclosed {{ or {%, a missing {% endif %} or {% endfor %}, or a mistyped filter.",
         ) from problem
+    except ValueError as problem:  # a number of five thousand digits
+        raise SourceError(f"{name}: the template cannot be read: {problem}", remedy="Look for it.") from problem
     except RecursionError as problem:
         raise SourceError(f"{name}: the template is nested too deeply.", remedy="Simplify it.") from problem
 
@@ -120,6 +126,8 @@ def _check_node(node: nodes.Node) -> None:
         raise TemplateSyntaxError("this cannot be called in emails.", node.lineno)
     if isinstance(node, nodes.Getattr) and node.attr.startswith("_"):
         raise TemplateSyntaxError(f"{node.attr!r} is private.", node.lineno)
+    if isinstance(node, _BUILDING) and len(_all_names(node)) > MOST_NAMES:
+        raise TemplateSyntaxError(f"more than {MOST_NAMES} names are put together here.", node.lineno)
     if isinstance(node, nodes.Name) and node.name in {"self", "super", "caller"}:
         raise TemplateSyntaxError(f"{node.name!r} is not available in emails.", node.lineno)
 
@@ -151,6 +159,12 @@ def _check_names(tree: nodes.Template) -> None:
     for assign in assigns:
         if any(name.name in made for name in _all_names(assign.node)):
             raise TemplateSyntaxError("a {% set %} cannot use a name made by {% set %}.", assign.lineno)
+    loops = list(tree.find_all(nodes.For))
+    made |= {name.name for loop in loops for name in _all_names(loop.target)}
+    for source in (*(assign.node for assign in assigns), *(loop.iter for loop in loops)):
+        builds = isinstance(source, _BUILDING) or next(source.find_all(_BUILDING), None) is not None
+        if builds and any(name.name in made for name in _all_names(source)):
+            raise TemplateSyntaxError("a list or text cannot be built from names made in the template.", source.lineno)
 
 
 def _all_names(node: nodes.Node) -> list[nodes.Name]:
@@ -192,6 +206,13 @@ def _range(*args: int) -> range:
     if len(numbers) > LONGEST_RANGE:
         raise SecurityError(f"A range may have at most {LONGEST_RANGE} numbers.")
     return numbers
+
+
+def _round(value: float, precision: int = 0, method: str = "common") -> float:
+    if abs(precision) > FINEST:
+        raise SecurityError(f"A number is rounded to at most {FINEST} places.")
+    rounded: float = FILTERS["round"](value, precision, method)
+    return rounded
 
 
 def _join(items: Iterable[object], between: str = "") -> str:

@@ -64,6 +64,12 @@ def test_ways_out_of_the_sandbox_are_closed(build: Compile, alice: Context, esca
         "{{ lipsum(n=9999) }}",
         "{% for a in range(99) %}{% for b in range(99) %}" + "x" * 100 + "{% endfor %}{% endfor %}",
         "{{ " + "(" * 3000 + "1" + ")" * 3000 + " }}",
+        "{{ 1.5|round(99999999, 'ceil') }}",
+        "{{ " + "9" * 5000 + " }}",
+        "{% set s = '" + "x" * 20_000 + "' %}{{ " + "~".join(["s"] * 9000) + " }}",
+        "{% set s = '" + "x" * 20_000 + "' %}{{ [" + ",".join(["s"] * 9000) + "]|join }}",
+        "{% for a in ['xxxx'] %}{% for b in [a ~ a ~ a] %}{{ b }}{% endfor %}{% endfor %}",
+        "{% for a in ['xxxx'] %}{% set b = a ~ a ~ a %}{{ b }}{% endfor %}",
     ],
 )
 def test_a_template_cannot_run_away(build: Compile, alice: Context, runaway: str) -> None:
@@ -85,6 +91,9 @@ def test_a_template_cannot_run_away(build: Compile, alice: Context, runaway: str
         ("{{ subscriber.tags|join(', ') }}", "stretch"),
         ("{% for n in range(3) %}{{ n + 1 }} {% endfor %}", "1 2 3"),
         ("{{ 3 * 4 }}", "12"),
+        ("{{ 2.345|round(1) }}", "2.3"),
+        ("{% set words = ['a', 'b'] %}{% for word in words %}{{ word }}{% endfor %}", "ab"),
+        ('{% set who = subscriber.first_name ~ "!" %}{{ who ~ " " ~ who }}', "Alice! Alice!"),
         ("{% raw %}{{ not evaluated }}{% endraw %}", "{{ not evaluated }}"),
         ("a{# a remark #}b", "ab"),
         ("{{ studio.name }}", "Your Studio"),
