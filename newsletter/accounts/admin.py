@@ -12,6 +12,7 @@ from newsletter import clock, tokens
 from newsletter.accounts import actions, gate, logo, passwords, queries, rules, settings_form
 from newsletter.accounts.audit import AUDIT_WORDS
 from newsletter.accounts.models import Operator
+from newsletter.addresses import parse
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, TokenError
 from newsletter.settings import current
@@ -36,8 +37,15 @@ bp.after_request(gate.keep_private)
 
 
 def typed_address() -> str:
-    """What a limit counts by: the address somebody tries to sign in as, whether it exists or not."""
-    return "address:" + request.form.get("email", "").strip().casefold()[:254]
+    """What a limit counts by: the address somebody tries to sign in as, whether it exists or not.
+
+    As it is looked up, not as it was typed: one address has many spellings, and each would have tries of its own.
+    """
+    typed = request.form.get("email", "")
+    try:
+        return "address:" + parse(typed).key
+    except InputError:
+        return "address:none"
 
 
 def was_wrong(response: Response) -> bool:

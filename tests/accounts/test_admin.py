@@ -88,12 +88,26 @@ def test_guessing_one_address_from_many_places_ends_too(sqlite_app: Flask) -> No
     assert [guess(number) for number in range(11)] == [401] * 10 + [429]
 
 
+def test_another_spelling_of_an_address_gives_no_further_guesses(sqlite_app: Flask) -> None:
+    make_alice()
+    charlie = sqlite_app.test_client()
+    answers = []
+    for number in range(11):
+        email = ("alice@example.org", "ALICE@example.org", "alice@\uff45xample.org", "alice@example\u3002org")[
+            number % 4
+        ]
+        origin = {"REMOTE_ADDR": f"192.0.2.{number}"}
+        data = {"email": email, "password": f"guess number {number}"}
+        answers.append(charlie.post("/admin/sign-in", data=data, environ_base=origin).status_code)
+    assert answers == [401] * 10 + [429]
+
+
 def test_signing_in_often_locks_nobody_out(sqlite_app: Flask) -> None:
     make_alice()
     assert [sign_in(sqlite_app.test_client()) for _ in range(12)] == [302] * 12
 
 
-@pytest.mark.parametrize("asked", ["https://evil.example/", "//evil.example/admin/", "/\\evil.example"])
+@pytest.mark.parametrize("asked", ["https://evil.example/", "//evil.example/admin/", "/\\evil.example", "http://["])
 def test_signing_in_leads_to_no_other_site(sqlite_app: Flask, asked: str) -> None:
     make_alice()
     browser = sqlite_app.test_client()
