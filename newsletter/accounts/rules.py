@@ -37,7 +37,10 @@ def own_path(asked: str, otherwise: str) -> str:
     # A browser reads a backslash as a slash and drops tabs and line ends, so either could lead to another site.
     if any(character <= " " or character in "\\\x7f" for character in asked):
         return otherwise
-    parts = urlsplit(asked)
+    try:
+        parts = urlsplit(asked)
+    except ValueError:
+        return otherwise
     if parts.scheme or parts.netloc or not (parts.path == "/admin" or parts.path.startswith("/admin/")):
         return otherwise
     return asked

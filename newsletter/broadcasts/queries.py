@@ -185,7 +185,7 @@ def delivery_ids(session: Session, broadcast_id: int, subscriber_ids: Iterable[i
 def reason_words(session: Session, reason: str) -> str:
     """Why an email of a broadcast was sent, for the outbox."""
     number = reason.partition(":")[2]
-    broadcast = session.get(Broadcast, int(number)) if number.isdigit() else None
+    broadcast = session.get(Broadcast, int(number)) if number.isdecimal() else None
     if broadcast is None:
         return ""
     who = audience_of(broadcast.audience)

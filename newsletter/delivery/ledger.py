@@ -60,7 +60,7 @@ def listed(*, state: str, lane: str, kind: str, search: str, reason: str = "") -
     found = select(Delivery, Subscriber.email).join(Subscriber, Subscriber.id == Delivery.subscriber_id)
     if state in set(State):
         found = found.where(Delivery.state == state)
-    if lane.isdigit() and int(lane) in set(Lane):
+    if lane.isdecimal() and int(lane) in set(Lane):
         found = found.where(Delivery.lane == int(lane))
     if kind in KINDS:
         found = found.where(Delivery.reason.startswith(f"{kind}:"))

@@ -14,6 +14,8 @@ from newsletter.web.limits import limiter
 
 bp = Blueprint("signup_api", __name__, url_prefix="/api/signup")
 
+LARGEST = 16 * 1024  # bytes: a sign-up has some hundred
+
 
 @bp.after_request
 def _for_any_site(response: Response) -> Response:
@@ -46,13 +48,22 @@ def describe(slug: str) -> Response:
 def sign_up(slug: str) -> tuple[Response, int]:
     """Take a sign-up: `email`, `stamp` from the description, `follow` for forms with a box, `challenge` and `proof`."""
     form = queries.form_by_slug(db.session(), slug)
-    sent = request.get_json(silent=True)
-    if not isinstance(sent, dict):
-        raise InputError("The request is not JSON.", remedy="Send an object with email and stamp.")
-    fields = {str(name): str(value) for name, value in sent.items() if value is not None}
+    fields = _fields()
     if not guards.is_robot(fields):
         press = guards.read(form, fields)
         with transaction() as session:
             verdict = actions.sign_up(session, form, press, current().secret_key, clock.now())
         guards.obey(verdict)
     return jsonify(message="Please look at your inbox: an email with one button is on its way."), 202
+
+
+def _fields() -> dict[str, str]:
+    """The fields of the request, each a text, a number or yes and no; raises InputError on anything else."""
+    request.max_content_length = LARGEST
+    try:
+        sent = request.get_json(silent=True)
+    except RecursionError:  # thousands of brackets, one inside the other
+        sent = None
+    if not isinstance(sent, dict):
+        raise InputError("The request is not JSON.", remedy="Send an object with email and stamp.")
+    return {name: str(value) for name, value in sent.items() if isinstance(value, str | int | float)}

@@ -100,5 +100,10 @@ def _proof(form: Form, challenge: str, solution: str) -> str:
 
 def _own_page(page: str) -> str:
     """The page the form stood on, as it says; only http addresses are kept, without their query."""
-    parts = urlsplit(page or request.referrer or "")
-    return f"{parts.scheme}://{parts.netloc}{parts.path}" if parts.scheme in {"http", "https"} else ""
+    try:
+        parts = urlsplit(page or request.referrer or "")
+    except ValueError:
+        return ""
+    # What is not printable a database may refuse, and nobody was ever on such a page.
+    told = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return told if parts.scheme in {"http", "https"} and told.isprintable() else ""

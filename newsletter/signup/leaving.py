@@ -68,7 +68,7 @@ def preferences(token: str) -> str | AnyResponse:
     with transaction() as session:
         if wish == "leave-all":
             actions.leave_all(session, person.id, "Left on the preferences page", clock.now())
-        elif wish.startswith("leave:") and wish[6:].isdigit():
+        elif wish.startswith("leave:") and wish[6:].isdecimal() and len(wish) < 20:
             actions.leave_series(session, person.id, int(wish[6:]), clock.now())
         else:
             raise InputError("That is not something this page can do.", remedy="Use one of its buttons.")

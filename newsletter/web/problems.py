@@ -7,9 +7,10 @@ import secrets
 import structlog
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
+from newsletter.database.engine import db
 from newsletter.errors import Busy, InputError, NotFound, Refused, SuppleError, TooMany
 
 log = structlog.get_logger()
@@ -21,6 +22,8 @@ def init(app: Flask) -> None:
     app.register_error_handler(CSRFError, _csrf)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(DataError, _unfit)
+    app.register_error_handler(OverflowError, _unfit)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -70,6 +73,18 @@ def _http(problem: HTTPException) -> Response:
 def _database(problem: OperationalError) -> Response:
     log.error("database not available", problem=str(problem.orig))
     return page(Busy("The database did not answer in time.", remedy="Try again in a moment; nothing was changed."))
+
+
+def _unfit(problem: DataError | OverflowError) -> Response:
+    """What was typed fits into no column: a NUL, or a number of twenty digits."""
+    log.warning("a request does not fit", kind=type(problem).__name__, path=request.url_rule and request.url_rule.rule)
+    db.session().rollback()  # PostgreSQL answers nothing more in a transaction that failed, and the page asks
+    return page(
+        InputError(
+            "There is a sign or a number in this request that nothing here can have.",
+            remedy="Go back and type it again.",
+        )
+    )
 
 
 def _unforeseen(problem: Exception) -> Response:

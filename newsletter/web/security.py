@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from flask import Flask, Response, g
+from flask import Flask, Response, abort, g, request
 from flask_wtf import CSRFProtect
+from werkzeug.routing import IntegerConverter, Map
 
 from newsletter.settings import Settings
 
@@ -41,7 +42,21 @@ def init(app: Flask, settings: Settings) -> None:
         WTF_CSRF_SSL_STRICT=False,  # wants a Referer, which privacy settings often leave out
     )
     csrf.init_app(app)
+    app.url_map.converters["int"] = RowNumber
+    app.before_request(_without_nul)
     app.after_request(_add_headers)
+
+
+class RowNumber(IntegerConverter):
+    """A number in an address: one that no row can have is an address that does not exist, not an error."""
+
+    def __init__(self, routes: Map) -> None:
+        super().__init__(routes, max=2**31 - 1)
+
+
+def _without_nul() -> None:
+    if "\0" in request.path:  # PostgreSQL takes no NUL in a text, so nothing can have such an address
+        abort(404)
 
 
 def without_csrf(view: View) -> View:
