@@ -82,8 +82,9 @@ REASON_WORDS = {
     "step": sequences_queries.reason_words,
     "broadcast": broadcasts_queries.reason_words,
 }
-# What each room does when a person is erased, tells about them, and holds of them.
+# What each room does when a person is erased or turns out to be two, tells about them, and holds of them.
 FORGET = (delivery_actions.forget, magnets_actions.forget, sequences_actions.forget, landing_actions.forget)
+ABSORB = (delivery_actions.absorb, magnets_actions.absorb, sequences_actions.absorb)
 HISTORY = (
     audience_queries.history,
     delivery_queries.history,
@@ -110,6 +111,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         "letters": LETTERS,
         "reason_words": REASON_WORDS,
         "forget": FORGET,
+        "absorb": ABSORB,
         "history": list(HISTORY),
         "held": HELD,
     }

@@ -94,13 +94,17 @@ def work(once: bool, as_of: datetime | None) -> None:
 @click.command("create-admin")
 @click.argument("email")
 @click.option("--password-stdin", is_flag=True, required=True, help="Read the password from standard input.")
+@click.option("--reset", is_flag=True, help="Give an operator who forgot theirs a new password.")
 @with_appcontext
 @speaks_plainly
-def create_admin(email: str, password_stdin: bool) -> None:  # noqa: ARG001 - the flag says where it comes from
+def create_admin(email: str, password_stdin: bool, reset: bool) -> None:  # noqa: ARG001 - the flag says where it comes from
     """Make an operator."""
     password = sys.stdin.readline().rstrip("\n")
     with transaction() as session:
-        accounts.create_operator(session, email, password, clock.now())
+        if reset:
+            accounts.reset_password(session, email, password, clock.now())
+        else:
+            accounts.create_operator(session, email, password, clock.now())
     click.echo("The operator can sign in now.")
 
 

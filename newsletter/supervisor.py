@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import FrameType
 
 from flask import Flask
@@ -23,7 +25,7 @@ from newsletter.settings import Settings, current
 from newsletter.starter import actions as starter
 
 # Requests wait for the database, rarely for the processor; threads share one interpreter and one cache of pages.
-WEB_THREADS = 8
+WEB_THREADS = 4
 # A worker finishes the batch it is sending; a mail server that stalls must not hold a shutdown for longer (seconds).
 GRACE = 20
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
@@ -41,7 +43,11 @@ def make_ready() -> None:
 def run(app: Flask) -> int:
     """Start web and worker, print where everything is, and stay until one ends or a signal comes."""
     with app.app_context():
-        make_ready()
+        try:
+            make_ready()
+        except SuppleError as problem:
+            explain(problem)
+            return 1
         settings = current()
         _print_welcome(settings)
         db.engine.dispose()
@@ -112,11 +118,12 @@ def _end(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
             child.terminate()
     until = time.monotonic() + GRACE
     for child in children.values():
-        try:
+        with suppress(subprocess.TimeoutExpired):
             child.wait(max(0.1, until - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        # The whole group: a web server told to end while it is just starting can leave its own child behind.
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def explain(problem: SuppleError) -> None:

@@ -2,7 +2,7 @@
 # Checks what the system itself must have, installs it with apt when root, else names the exact packages.
 #   system.sh python            Python 3.11 or newer, with venv
 #   system.sh pdf PYTHON        the libraries WeasyPrint draws with
-#   system.sh browser           Chromium, for the tests in a real browser
+#   system.sh browser           Chromium and what drives it, for the tests in a real browser
 set -eu
 
 need() { # need WHAT PACKAGE...
@@ -33,7 +33,9 @@ pdf)
     "$2" -c 'import weasyprint'
     ;;
 browser)
-    command -v chromium >/dev/null 2>&1 || need "a browser for the tests" chromium
+    # libatomic1: the node that drives the browser wants it, and a small Debian does not have it.
+    { command -v chromium && /sbin/ldconfig -p | grep libatomic.so.1; } >/dev/null 2>&1 ||
+        need "a browser for the tests" chromium libatomic1
     ;;
 *)
     echo "usage: system.sh python | pdf PYTHON | browser" >&2

@@ -104,6 +104,19 @@ def change_password(session: Session, operator_id: int, current: str, new: str, 
     return end_sessions(session, operator_id)
 
 
+def reset_password(session: Session, email: str, new: str, now: datetime) -> Operator:
+    """Give an operator who forgot theirs a new password, and end every session; raises InputError."""
+    operator = queries.operator_by_email(session, email)
+    if operator is None:
+        raise InputError("There is no operator with this address.", remedy="Leave --reset out to make one.")
+    problem = rules.password_problem(new, operator.email)
+    if problem:
+        raise InputError("This password cannot be used.", means=problem)
+    operator.password_hash = passwords.keep(new)
+    record(session, "password.changed", by=operator.id, now=now, subject=f"operator:{operator.id}")
+    return end_sessions(session, operator.id)
+
+
 def rename(session: Session, operator_id: int, name: str, now: datetime) -> None:
     """Change how an operator is called."""
     session.get_one(Operator, operator_id).name = " ".join(name.split())[:120]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 AUDIT_WORDS = {
     "operator.created": "Made an operator",
+    "subscriber.merged": "Merged two records of a person",
     "operator.renamed": "Changed their name",
     "password.changed": "Changed their password",
     "settings.changed": "Changed the settings",

@@ -45,6 +45,7 @@ class Studio(Base):
     download_days: Mapped[int] = mapped_column(default=365)
     purge_days: Mapped[int] = mapped_column(default=30)  # unconfirmed people are forgotten after this many
     reminder: Mapped[bool] = mapped_column(default=True)  # one reminder to confirm after 24 h
+    embed_images: Mapped[bool] = mapped_column(default=False)  # pictures inside emails (cid) instead of linked
     setup_at: Mapped[datetime | None]  # when the first operator was made; from then on the setup link is void
 
 

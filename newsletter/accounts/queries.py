@@ -36,6 +36,7 @@ def default_studio() -> Studio:
         download_days=365,
         purge_days=30,
         reminder=True,
+        embed_images=False,
         setup_at=None,
     )
 

@@ -12,6 +12,7 @@ from newsletter.accounts import colours, rules
 LINES = {"name": 120, "sender_name": 120}  # one line each, this many characters
 TEXTS = {"postal_address": 500, "signature": 1000}  # several lines
 DAYS = {"download_days": (1, 3650), "purge_days": (1, 365)}
+SWITCHES = ("reminder", "embed_images")
 WORDS = {
     "name": "Studio name",
     "sender_name": "Sender name",
@@ -23,6 +24,7 @@ WORDS = {
     "download_days": "Download links work for",
     "purge_days": "Forget unconfirmed people after",
     "reminder": "Reminder",
+    "embed_images": "Pictures inside emails",
 }
 
 
@@ -59,7 +61,8 @@ def read(form: Mapping[str, str]) -> Reading:
     for name, (least, most) in DAYS.items():
         problem = _days_problem(typed[name], least, most)
         reading.take(name, 0 if problem else int(typed[name]), problem)
-    reading.take("reminder", typed["reminder"] == "yes", "")
+    for name in SWITCHES:
+        reading.take(name, typed[name] == "yes", "")
     return reading
 
 

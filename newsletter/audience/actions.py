@@ -19,6 +19,7 @@ from newsletter.work.claims import insert_missing
 
 ERASED = "erased"  # the suppression that only keeps imports out: a fresh sign-up by the person themselves lifts it
 Forget = Callable[[Session, int], None]
+Absorb = Callable[[Session, int, int], None]
 
 
 def remember(session: Session, address: Address, *, source: str, now: datetime) -> Subscriber:
@@ -159,11 +160,12 @@ def purge(session: Session, subscriber_id: int, *, forget: Iterable[Forget], now
 
 
 def merge(
-    session: Session, keep_id: int, drop_id: int, *, absorb: Iterable[Callable[[Session, int, int], None]]
+    session: Session, keep_id: int, drop_id: int, *, absorb: Iterable[Absorb], secret: str, now: datetime
 ) -> None:
     """Make two records of one person into one, keeping the stricter consent (semantics 4).
 
-    `absorb` are the other rooms' own movers, called as (session, keep_id, drop_id).
+    `absorb` are the other rooms' own movers, called as (session, keep_id, drop_id). The address that is dropped is kept
+    as a hash, so that an import cannot bring the second record back.
     """
     keep, drop = session.get_one(Subscriber, keep_id), session.get_one(Subscriber, drop_id)
     keep.status = rules.stricter(keep.status, drop.status)
@@ -181,5 +183,7 @@ def merge(
     session.execute(update(SubscriberTag).where(*movable).values(subscriber_id=keep_id))
     for history in (Consent, SubscriberEvent):
         session.execute(update(history).where(history.subscriber_id == drop_id).values(subscriber_id=keep_id))
+    suppress(session, tokens.fingerprint(secret, drop.email_key), ERASED, now)
     session.delete(drop)
+    note(session, keep_id, "merged", "Merged with another address of theirs", now)
     session.flush()

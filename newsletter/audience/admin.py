@@ -17,6 +17,7 @@ from newsletter import clock
 from newsletter.accounts.actions import record
 from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.accounts.rules import zone_names
+from newsletter.addresses import parse
 from newsletter.audience import actions, by_hand, listing, queries
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber
@@ -205,6 +206,30 @@ def export_person(subscriber_id: int) -> Response:
     answer = Response(json.dumps(held, ensure_ascii=False, indent=2, default=str), mimetype="application/json")
     answer.headers["Content-Disposition"] = f'attachment; filename="subscriber-{subscriber_id}.json"'
     return answer
+
+
+@bp.post("/<int:subscriber_id>/merge")
+def merge(subscriber_id: int) -> str | Answer | tuple[str, int]:
+    """Make this record and the one with the typed address one person, keeping the stricter consent (semantics 4)."""
+    try:
+        other = queries.by_address(db.session(), parse(request.form.get("address", "")))
+    except InputError as problem:
+        return _person_page(subscriber_id, str(problem)), 400
+    if other is None or other.id == subscriber_id:
+        return _person_page(subscriber_id, "Nothing was merged: there is no other person with that address."), 400
+    return _change(
+        subscriber_id,
+        lambda session, now: actions.merge(
+            session,
+            subscriber_id,
+            other.id,
+            absorb=current_app.extensions["absorb"],
+            secret=current().secret_key,
+            now=now,
+        ),
+        "Merged. Of two consents the stricter one was kept.",
+        "subscriber.merged",
+    )
 
 
 @bp.post("/<int:subscriber_id>/erase")

@@ -73,6 +73,8 @@ def transaction() -> Iterator[Session]:
         session.commit()
     except OperationalError as problem:
         session.rollback()
+        if "no such" in str(problem.orig):
+            raise  # a missing table or column is a database that was not migrated, not a busy one
         raise Busy("The database did not answer in time.", remedy="Try again in a moment.") from problem
     except BaseException:
         session.rollback()

@@ -60,4 +60,5 @@ def studio_in_mail(session: Session) -> Studio:
         accent=row.accent,
         logo_url=f"{settings.base_url}/media/{row.logo_hash}.png" if row.logo_hash else "",
         video_url=row.video_url,
+        embed_images=row.embed_images,
     )

@@ -74,14 +74,16 @@ def compile_message(
     *,
     image: Resolver,
     marketing: bool,
-    embed_images: bool = False,
+    embed_images: bool | None = None,
     layout: Layout | None = None,
 ) -> CompiledMessage:
     """Compile a source for many readers. Raises SourceError naming the line in the source.
 
+    Pictures are linked or embedded as the studio wants it, unless `embed_images` says otherwise.
     `marketing` emails cannot be rendered without `links.unsubscribe`; the layout's footer asks for it.
     """
-    return _Compiler(source, studio, image, marketing, embed_images, layout or load_layout()).compile()
+    embed = studio.embed_images if embed_images is None else embed_images
+    return _Compiler(source, studio, image, marketing, embed, layout or load_layout()).compile()
 
 
 def images_used(source: Source) -> list[str]:

@@ -28,6 +28,7 @@ class Studio:
     logo_height: int = 48
     video_url: str = ""
     language: str = "en"
+    embed_images: bool = False  # pictures travel inside the email (cid) instead of being linked
 
     def __post_init__(self) -> None:
         if not _HEX.fullmatch(self.accent):

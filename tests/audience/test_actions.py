@@ -223,7 +223,7 @@ def merged(app: Flask, keep: Status, drop: Status, *, marketing: tuple[bool, boo
     with transaction() as session:
         person(session, ALICE, status=keep, marketing=marketing[0])
         person(session, BOB, status=drop, marketing=marketing[1])
-        actions.merge(session, 1, 2, absorb=[delivery.absorb])
+        actions.merge(session, 1, 2, absorb=[delivery.absorb], secret="s", now=NOW)
     return read()
 
 
@@ -246,6 +246,11 @@ def test_4_merging_keeps_the_stricter_consent(app: Flask, marketing: tuple[bool,
     assert merged(app, Status.CONFIRMED, Status.CONFIRMED, marketing=marketing).marketing is after
 
 
+def test_4_an_import_cannot_bring_the_dropped_address_back(app: Flask) -> None:
+    merged(app, Status.CONFIRMED, Status.CONFIRMED)
+    assert queries.suppressed_because(db.session(), tokens.fingerprint("s", BOB)) == actions.ERASED
+
+
 def test_4_merging_joins_what_is_known_and_loses_no_consent(app: Flask) -> None:
     with transaction() as session:
         keep, drop = person(session, ALICE, now=LATER), person(session, BOB, first_name="Bob")
@@ -254,7 +259,7 @@ def test_4_merging_joins_what_is_known_and_loses_no_consent(app: Flask) -> None:
             consent(session, one)
             actions.add_tag(session, one.id, "calm", NOW)
         actions.add_tag(session, drop.id, "strong", NOW)
-        actions.merge(session, 1, 2, absorb=[delivery.absorb])
+        actions.merge(session, 1, 2, absorb=[delivery.absorb], secret="s", now=NOW)
     found = read()
     assert (found.email, found.first_name, found.created_at) == (ALICE, "Bob", NOW)
     assert found.fields == {"mat": "red", "shoe": "41"}
@@ -281,7 +286,7 @@ def test_2_5_merging_never_sends_the_same_email_twice(app: Flask, keeps: State, 
             session.flush()
             session.scalars(select(Delivery).where(Delivery.subscriber_id == reader.id)).one().state = state
         planned(session, queries.fresh(session, 2), reason="note:only theirs")
-        actions.merge(session, 1, 2, absorb=[delivery.absorb])
+        actions.merge(session, 1, 2, absorb=[delivery.absorb], secret="s", now=NOW)
     rows = db.session.execute(select(Delivery.reason, Delivery.subscriber_id, Delivery.state)).all()
     assert sorted(rows) == [("broadcast:1", 1, after), ("note:only theirs", 1, State.PLANNED)]
 

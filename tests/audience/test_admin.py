@@ -165,6 +165,20 @@ def test_4_bob_is_erased_only_with_the_word(alice: FlaskClient, bob: int) -> Non
     assert log() == ["subscriber.erased"]
 
 
+def test_4_two_records_of_bob_become_one_with_the_stricter_consent(alice: FlaskClient, bob: int) -> None:
+    with transaction() as session:
+        other = actions.remember(session, parse("bob@example.net"), source="import", now=clock.now())
+        actions.unsubscribe(session, other.id, "by the link", clock.now())
+    page = f"/admin/subscribers/{bob}/merge"
+    assert alice.post(page, data={"address": "nobody@example.org"}).status_code == 400
+    assert alice.post(page, data={"address": "bob@example.org"}).status_code == 400, "with himself"
+    assert alice.post(page, data={"address": "bob@example.net"}).status_code == 302
+    shown = alice.get(f"/admin/subscribers/{bob}").text
+    assert "unsubscribed" in shown
+    assert alice.get(f"/admin/subscribers/{other.id}").status_code == 404
+    assert "subscriber.merged" in log()
+
+
 def test_a_person_is_added_by_hand(alice: FlaskClient) -> None:
     assert alice.get("/admin/subscribers/add").status_code == 200
     assert alice.post("/admin/subscribers/add", data={"email": "bob@example.org"}).status_code == 400

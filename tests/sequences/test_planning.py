@@ -344,7 +344,7 @@ def test_merging_two_records_keeps_the_earlier_enrollment(app: Flask, series: in
     join(series, drop)
     join(second, drop)
     with transaction() as session:
-        audience.merge(session, keep, drop, absorb=[actions.absorb, delivery.absorb])
+        audience.merge(session, keep, drop, absorb=[actions.absorb, delivery.absorb], secret="s", now=clock.now())
     db.session.rollback()
     with transaction() as session:
         kept = {row.sequence_id: row.enrolled_at for row in actions.queries.active(session, keep)}

@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("download_days", sa.Integer(), nullable=False),
         sa.Column("purge_days", sa.Integer(), nullable=False),
         sa.Column("reminder", sa.Boolean(), nullable=False),
+        sa.Column("embed_images", sa.Boolean(), nullable=False),
         sa.Column("setup_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_studio")),
     )
