@@ -40,9 +40,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
 
 
+# PostgreSQL has no lock on the whole database.
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_database_locked_keeps_the_sign_up_and_thanks(visitor: Visitor, impatient: None) -> None:
-    if db.engine.dialect.name != "sqlite":
-        return  # PostgreSQL has no lock on the whole database
     db.session.remove()
     db.engine.dispose()
     file = current().data_dir / "supple.db"
