@@ -76,6 +76,9 @@ def _add_headers(response: Response) -> Response:
     headers.setdefault("Content-Security-Policy", "; ".join(f"{name} {value}" for name, value in policy.items()))
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
+    # What may be kept says so itself. The other pages hold an address, a name or a link that is its reader's alone, and
+    # must not wait in the Back button of a borrowed computer.
+    headers.setdefault("Cache-Control", "no-store")
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
     if policy["frame-ancestors"] == "'none'":
         headers.setdefault("X-Frame-Options", "DENY")

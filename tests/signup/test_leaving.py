@@ -148,3 +148,11 @@ def test_4_erasing_leaves_a_keyed_hash_and_the_address_nowhere(visitor: Visitor,
             assert "alice" not in str(tuple(row)).lower(), table
     assert visitor.client.get(link).status_code == 200, "the old link shows that all is gone"
     assert visitor.client.post(leave_link(alice_id)).status_code == 200
+
+
+def test_no_copy_of_a_readers_page_stays_behind(visitor: Visitor, alice_id: int) -> None:
+    confirm = tokens.sign(current().secret_key, Purpose.CONFIRM, alice_id, at=clock.now())
+    pages = ["/signup/thanks", f"/confirm/{confirm}", f"/confirmed/{confirm}", leave_link(alice_id)]
+    for path in [*pages, preferences_link(alice_id), f"{preferences_link(alice_id)}/data"]:
+        answer = visitor.client.get(path)
+        assert (path, answer.status_code, answer.headers["Cache-Control"]) == (path, 200, "no-store")
