@@ -145,7 +145,8 @@ def _url(name: str, value: str) -> SplitResult:
 def _folder(value: str) -> Path:
     folder = Path(value).absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # Nobody else on the machine reads the subscribers: the files in it are as open as the system's umask says.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
         raise SettingError(
             f"DATA_DIR is {value!r}.", means=f"The folder cannot be made ({problem.strerror}).", remedy="Name another."

@@ -168,3 +168,8 @@ def test_eight_processes_at_once_make_one_key(tmp_path: Path) -> None:
         racer.stdin.flush()
     assert len({racer.communicate(timeout=20)[0] for racer in racers}) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["secret.key"]
+
+
+def test_nobody_else_on_the_machine_looks_into_a_new_data_folder(tmp_path: Path) -> None:
+    load({"DATA_DIR": str(tmp_path / "var")})
+    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
