@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import structlog
@@ -15,7 +14,7 @@ from newsletter.magnets import jobs as magnets
 from newsletter.sequences import jobs as sequences
 from newsletter.signup import jobs as signup
 from newsletter.work import heartbeats
-from newsletter.work.queue import queue
+from newsletter.work.queue import queue, stopping
 
 log = structlog.get_logger()
 
@@ -37,14 +36,13 @@ JOBS: tuple[Callable[[], int], ...] = (
 # A visitor waits for the confirmation: an idle worker looks into the queue this often (seconds).
 GLANCE = 0.25
 
-stopping = threading.Event()
 failed: set[str] = set()  # jobs that failed in this process, for `--once` to say so
 
 
 def take_turn() -> int:
     """Do what is due until nothing is, or until the worker is asked to stop; returns how many things were done."""
     done = 0
-    while not stopping.is_set():
+    while not stopping():
         with transaction() as session:
             heartbeats.beat(session, delivery.worker_name(), clock.now())
         did = sum(_run(job) for job in JOBS)
@@ -76,6 +74,7 @@ def run() -> None:
         graceful_signal="TERM",
         check_worker_health=True,
     )
+    queue().stop_flag = consumer.stop_flag
     queue().wake()  # what became due while nobody worked is not left until the next minute
     log.info("worker started", worker=delivery.worker_name())
     consumer.run()

@@ -175,12 +175,11 @@ def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -
     _move(session, delivery_id, State.DEFERRED, now, why=why, claimed_by=None, **values)
 
 
-def give_back(session: Session, delivery_ids: list[int], worker: str, now: datetime) -> None:
-    """Return those of a worker's emails whose bytes never left to the plan, to be tried when the relay works again."""
+def give_back(session: Session, delivery_ids: list[int], worker: str, why: str, again_at: datetime) -> None:
+    """Return those of a worker's emails whose bytes never left to the plan, to be tried `again_at`."""
     held = Delivery.state.in_([State.CLAIMED, State.SENDING]), Delivery.claimed_by == worker
     for delivery_id in session.scalars(select(Delivery.id).where(Delivery.id.in_(delivery_ids), *held)).all():
-        why = "The mail server could not be used."
-        _move(session, delivery_id, State.PLANNED, now, why=why, claimed_by=None, due_at=now + RELAY_PAUSE)
+        _move(session, delivery_id, State.PLANNED, again_at, why=why, claimed_by=None, due_at=again_at)
 
 
 def recover(session: Session, now: datetime) -> int:

@@ -22,6 +22,7 @@ from newsletter.delivery.rules import Reply, stops_relay
 from newsletter.delivery.transports import Transport
 from newsletter.errors import RelayError, SuppleError
 from newsletter.settings import current
+from newsletter.work.queue import stopping
 
 log = structlog.get_logger()
 
@@ -116,13 +117,18 @@ def _send(transport: Transport, worker: str, ready: Sequence[Sealed]) -> None:
     waiting = iter(ready)
     try:
         with transport:
-            while window := list(islice(waiting, WINDOW)):
+            while not stopping() and (window := list(islice(waiting, WINDOW))):
                 _send_window(transport, worker, window)
     except RelayError as problem:
         log.warning("relay stopped", relay=transport.name, problem=problem.happened)
         with transaction() as session:
             actions.relay_stopped(session, transport.name, str(problem), clock.now())
-            actions.give_back(session, [sealed.delivery_id for sealed in ready], worker, clock.now())
+            why, again = "The mail server could not be used.", clock.now() + actions.RELAY_PAUSE
+            actions.give_back(session, [sealed.delivery_id for sealed in ready], worker, why, again)
+    else:
+        if left := [sealed.delivery_id for sealed in waiting]:
+            with transaction() as session:
+                actions.give_back(session, left, worker, "The worker was stopped.", clock.now())
 
 
 def _send_window(transport: Transport, worker: str, window: list[Sealed]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +28,7 @@ class Queue:
 
     def __init__(self, url: str, turn: Callable[[], object]) -> None:
         self.huey = make_queue(url)
+        self.stop_flag = Event()  # the running worker's own, so that long work can end early and in order
 
         def take_turn() -> None:
             turn()
@@ -47,6 +49,11 @@ def queue() -> Queue:
         extensions["queue"] = extensions["make_queue"]()
     found: Queue = extensions["queue"]
     return found
+
+
+def stopping() -> bool:
+    """Whether this worker was asked to stop; long work looks here between its pieces."""
+    return queue().stop_flag.is_set()
 
 
 def wake() -> None:

@@ -70,7 +70,7 @@ MOVERS: dict[str, tuple[Callable[[Session, int], object], State, set[State]]] = 
         {State.CLAIMED, State.SENDING},
     ),
     "give back": (
-        lambda session, id_: actions.give_back(session, [id_], "me", NOW),
+        lambda session, id_: actions.give_back(session, [id_], "me", "the relay rests", NOW),
         State.PLANNED,
         {State.CLAIMED, State.SENDING},
     ),

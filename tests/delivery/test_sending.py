@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from flask import Flask
@@ -23,6 +24,7 @@ from newsletter.delivery import actions, jobs, queries, rules
 from newsletter.delivery.letters import Withdrawn
 from newsletter.delivery.models import Attempt, Delivery, MailboxMessage
 from newsletter.delivery.rules import Lane, State
+from newsletter.work.queue import queue
 from tests.conftest import SECRET
 from tests.delivery.peer import Peer, serving
 from tests.people import ALICE, BOB, CHARLIE, NOW, note_writer, person, planned, register
@@ -334,3 +336,22 @@ def test_2_3_a_slow_server_does_not_let_two_workers_send_the_same(mailing: Flask
     assert sorted(peer.to) == [ALICE, BOB]
     with transaction() as session:
         assert actions.keep_sending(session, ids, "slow", NOW) == set()
+
+
+def test_a_worker_asked_to_stop_ends_its_window_and_leaves_nothing_uncertain(mailing: Flask, peer: Peer) -> None:
+    plan(*(f"reader{number}@example.org" for number in range(jobs.WINDOW + 5)))
+
+    class StopsAfterTheFirst:
+        """The worker's stop flag, raised while the first email is on its way."""
+
+        def is_set(self) -> bool:
+            return bool(peer.taken)
+
+    queue().stop_flag = StopsAfterTheFirst()  # type: ignore[assignment]
+    with clock.standing_at(NOW):
+        jobs.send_due()
+    assert sorted(states().values()) == [State.ACCEPTED] * jobs.WINDOW + [State.PLANNED] * 5
+    queue().stop_flag = Event()
+    send()
+    assert set(states().values()) == {State.ACCEPTED}
+    assert len(peer.taken) == jobs.WINDOW + 5
