@@ -14,6 +14,7 @@ from newsletter.magnets.rules import LARGEST_UPLOAD
 # Actions that run something or send something on the reader's computer (ISO 32000-2, table 201).
 ACTING = frozenset({"/JavaScript", "/Launch", "/SubmitForm", "/ImportData", "/Rendition"})
 MOST_OBJECTS = 500_000
+DEEPEST = 40  # objects written one inside the other
 PREVIEW_WIDTH = 900  # pixels
 MOST_PREVIEW_HEIGHT = 4000
 
@@ -65,8 +66,10 @@ def _checked(document: pikepdf.Pdf) -> int:
 
 def _acts(thing: pikepdf.Object, depth: int = 0) -> bool:
     """Whether an object, or one written inside it, is such an action; what it refers to is checked by itself."""
-    if depth > 12 or not isinstance(thing, pikepdf.Object):
+    if not isinstance(thing, pikepdf.Object):
         return False
+    if depth > DEEPEST:
+        return True  # nothing that is printed is nested like this, but something that hides may be
     if isinstance(thing, (pikepdf.Dictionary, pikepdf.Stream)):
         if Name.JS in thing or Name.JavaScript in thing or str(thing.get(Name.S, "")) in ACTING:
             return True

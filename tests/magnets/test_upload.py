@@ -44,6 +44,13 @@ def _page_action(pdf: pikepdf.Pdf) -> None:
     pdf.pages[0].obj.AA = Dictionary(O=Dictionary(S=Name.SubmitForm, F=String("https://example.org")))
 
 
+def _buried_script(pdf: pikepdf.Pdf) -> None:
+    action = Dictionary(S=Name.JavaScript, JS=String("app.alert(1)"))
+    for _ in range(60):
+        action = Dictionary(S=Name.URI, URI=String("https://example.org"), Next=Array([action]))
+    pdf.Root.OpenAction = action
+
+
 def _web_link(pdf: pikepdf.Pdf) -> None:
     action = Dictionary(S=Name.URI, URI=String("https://example.org"))
     pdf.pages[1].Annots = Array([Dictionary(Type=Name.Annot, Subtype=Name.Link, Rect=Array([0, 0, 9, 9]), A=action)])
@@ -58,7 +65,7 @@ def test_our_own_pages_are_taken(pages: Pages) -> None:
     assert upload.checked(pages[Paper.A4].pdf) == 1
 
 
-@pytest.mark.parametrize("change", [_open_with_script, _named_script, _launching_link, _page_action])
+@pytest.mark.parametrize("change", [_open_with_script, _named_script, _launching_link, _page_action, _buried_script])
 @pytest.mark.parametrize("packed", [pikepdf.ObjectStreamMode.disable, pikepdf.ObjectStreamMode.generate])
 def test_scripts_and_launchers_are_refused(change: Callable[[pikepdf.Pdf], None], packed: object) -> None:
     with pytest.raises(MagnetError, match="runs scripts"):
