@@ -13,13 +13,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from newsletter import clock, worker
+from newsletter import addresses, clock, worker
 from newsletter.database import engine
 from newsletter.database.engine import db
 from newsletter.delivery import queries as ledger
 from newsletter.delivery.models import Delivery
 from newsletter.settings import Smtp, current
-from newsletter.signup import letters
+from newsletter.signup import jobs, letters, spool
+from newsletter.signup.actions import Press
 from tests.journeys.conftest import free_port
 from tests.signup.conftest import Visitor, person
 
@@ -109,3 +110,13 @@ def test_the_thank_you_page_does_not_need_a_working_template(
         visitor.sign_up(ALICE)
         assert visitor.client.get("/signup/thanks").status_code == 200
     letters._compiled.cache_clear()
+
+
+def test_1_11_a_kept_sign_up_that_cannot_be_taken_in_holds_nobody_up(visitor: Visitor) -> None:
+    folder, now = current().data_dir / "spool", clock.now()
+    for at, email, form in ((now - timedelta(minutes=1), BOB, "gone"), (now, ALICE, "stretches")):
+        press = Press(addresses.parse(email), follow=False, page_url="", ip="192.0.2.7", user_agent="A browser")
+        spool.keep(folder, form, press, at)
+    assert jobs.take_spooled() == 1
+    assert person(ALICE) is not None
+    assert [file.suffix for file in folder.iterdir()] == [".refused"]
