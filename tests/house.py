@@ -53,6 +53,7 @@ EXTRA_DOORWAYS = {
     # proof run are made by the code that sends
     "delivery": {"letters", "composing"},
     "sequences": {"series"},  # what a shipped series is, for the starter
+    "signup": {"guards"},  # the honeypot and the time trap, the same for comments
     "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
 }

@@ -151,12 +151,16 @@ def purge(session: Session, subscriber_id: int, *, forget: Iterable[Forget], now
         room(session, subscriber_id)
     for personal in (Consent, SubscriberTag, SubscriberEvent):
         session.execute(delete(personal).where(personal.subscriber_id == subscriber_id))
+    _hollow_out(person)
+    note(session, subscriber_id, "erased", "Erased", now)
+
+
+def _hollow_out(person: Subscriber) -> None:
     person.email = person.email_key = f"erased-{person.id}@erased.invalid"
     person.first_name = person.last_name = person.timezone = person.source = ""
     person.fields = {}
     person.status = Status.ERASED
     person.marketing = False
-    note(session, subscriber_id, "erased", "Erased", now)
 
 
 def merge(
@@ -184,6 +188,6 @@ def merge(
     for history in (Consent, SubscriberEvent):
         session.execute(update(history).where(history.subscriber_id == drop_id).values(subscriber_id=keep_id))
     suppress(session, tokens.fingerprint(secret, drop.email_key), ERASED, now)
-    session.delete(drop)
+    _hollow_out(drop)  # not deleted: the links in emails sent to it must still answer
     note(session, keep_id, "merged", "Merged with another address of theirs", now)
     session.flush()

@@ -11,11 +11,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from newsletter import clock, settings
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
-from newsletter.errors import NotFound
+from newsletter.errors import InputError, NotFound
 from newsletter.figures.exercises import EXERCISES
 from newsletter.landing import actions, article, card, drawings, queries, rules, showing
 from newsletter.landing.models import Page
 from newsletter.landing.rules import CommentCheck, VideoKind
+from newsletter.signup import guards
 from newsletter.web.limits import limiter
 from newsletter.web.paging import list_page
 
@@ -49,6 +50,10 @@ def comment(slug: str) -> AnyResponse:
     page = _published(slug)
     typed = request.form
     checked = rules.check_comment(typed.get("name", ""), typed.get("email", ""), typed.get("text", ""))
+    try:
+        guards.check_stamp(typed.get("stamp", ""), *_comments_of(page))
+    except InputError as problem:
+        checked.problems.setdefault("text", f"{problem.happened} {problem.remedy}")
     if checked.problems:
         answer = _show(page, checked)
         answer.status_code = 400
@@ -127,8 +132,13 @@ def _published(slug: str) -> Page:
 def _show(page: Page, checked: CommentCheck = rules.NO_COMMENT) -> Response:
     shown = showing.context(db.session(), page, settings.current().base_url)
     comments = list_page(db.session(), queries.approved_comments(page))
-    said = "said" in request.args
-    return _private(render_template("landing/page.html", **shown, comments=comments, said=said, typed_comment=checked))
+    shown |= {"comments": comments, "stamp": guards.stamp(*_comments_of(page)), "said": "said" in request.args}
+    return _private(render_template("landing/page.html", **shown, typed_comment=checked))
+
+
+def _comments_of(page: Page) -> tuple[int, int]:
+    """What the comment form's time stamp is made for; a sign-up form's has one number only."""
+    return page.id, 0
 
 
 def _private(html: str) -> Response:

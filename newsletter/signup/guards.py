@@ -36,12 +36,16 @@ class Asked:
 def ask(session: Session, form: Form) -> Asked:
     """What the guards want from the next press on this form."""
     settings, now = current(), clock.now()
-    stamp = tokens.sign(settings.secret_key, Purpose.FORM, form.id, at=now)
     counts = rules.Counts(all_ten_minutes=queries.recent_attempts(session, now))
     if not rules.is_under_attack(counts):
-        return Asked(stamp)
+        return Asked(stamp(form.id))
     challenge = tokens.sign(settings.secret_key, Purpose.WORK_PROOF, form.id, secrets.randbits(39), at=now)
-    return Asked(stamp, challenge, rules.DIFFICULTY)
+    return Asked(stamp(form.id), challenge, rules.DIFFICULTY)
+
+
+def stamp(*thing: int) -> str:
+    """The time stamp that a form carries for the time trap; `thing` are the ids of what it is a form for."""
+    return tokens.sign(current().secret_key, Purpose.FORM, *thing, at=clock.now())
 
 
 def is_robot(fields: Mapping[str, str]) -> bool:
@@ -52,7 +56,7 @@ def is_robot(fields: Mapping[str, str]) -> bool:
 def read(form: Form, fields: Mapping[str, str]) -> Press:
     """Understand a press; raises InputError with what the person should do next (the form is shown again)."""
     address = addresses.parse(fields.get("email", ""))
-    _check_stamp(form, fields.get("stamp", ""))
+    check_stamp(fields.get("stamp", ""), form.id)
     return Press(
         address=address,
         follow=fields.get("follow") in {"1", "on", "true", "True"},
@@ -74,7 +78,8 @@ def obey(verdict: Verdict) -> None:
         )
 
 
-def _check_stamp(form: Form, stamp: str) -> None:
+def check_stamp(stamp: str, *thing: int) -> None:
+    """Raise InputError, asking for one more press, when a form was filled in too quickly for a person, or is too old."""
     settings, now = current(), clock.now()
     once_more = InputError("This page was open for a while.", remedy="Press the button once more.")
     try:
@@ -82,7 +87,7 @@ def _check_stamp(form: Form, stamp: str) -> None:
     except TokenError as problem:
         raise once_more from problem
     # The stamp knows whole seconds only, so up to one second more may have passed than it says.
-    if token.ids != (form.id,):
+    if token.ids != thing:
         raise once_more
     if now - token.issued_at < rules.QUICKEST:
         raise InputError("That was quicker than a person types.", remedy="Press the button once more.")

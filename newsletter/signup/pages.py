@@ -10,7 +10,7 @@ from newsletter.accounts import queries as accounts
 from newsletter.addresses import Address, parse
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
-from newsletter.errors import Busy, ExpiredToken, InputError, InvalidToken
+from newsletter.errors import Busy, ExpiredToken, InputError, InvalidToken, NotFound
 from newsletter.magnets import actions as magnets
 from newsletter.magnets import queries as gifts
 from newsletter.magnets.models import Magnet
@@ -42,7 +42,8 @@ def sign_up(slug: str) -> Response | tuple[str, int]:
         address = _take(form)
     except InputError as problem:
         return _again(form, problem, "signup/again.html"), problem.status
-    session[REMEMBERED] = {"address": address, "form": form.slug}
+    # A robot's press is forgotten, so that "resend" cannot be its way around the guards.
+    session[REMEMBERED] = {"address": address, "form": "" if guards.is_robot(request.form) else form.slug}
     return redirect(url_for("signup.thanks"), code=303)
 
 
@@ -106,10 +107,10 @@ def resend() -> Response:
     remembered = session.get(REMEMBERED) or {}
     try:
         address = parse(str(remembered.get("address", "")))
-    except InputError:
+        form = queries.form_by_slug(db.session(), str(remembered.get("form", "")))
+        _request(form, _press_again(address))
+    except (InputError, NotFound):
         return redirect(url_for("landing.home", _anchor="form"), code=303)
-    form = queries.form_by_slug(db.session(), str(remembered.get("form", "")))
-    _request(form, _press_again(address))
     return redirect(url_for("signup.thanks", again=1), code=303)
 
 

@@ -45,6 +45,13 @@ def init(app: Flask, settings: Settings) -> None:
     app.url_map.converters["int"] = RowNumber
     app.before_request(_without_nul)
     app.after_request(_add_headers)
+    if settings.base_url.startswith("https://"):
+        app.after_request(_only_https)
+
+
+def _only_https(response: Response) -> Response:
+    response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")  # a year (RFC 6797)
+    return response
 
 
 class RowNumber(IntegerConverter):

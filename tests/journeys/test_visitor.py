@@ -57,6 +57,7 @@ def test_a_comment_waits_for_the_operator(server: Server, browser: Browser) -> N
     visitor = Person(context.new_page(), server.url)
     visitor.go("/")
     page = visitor.page
+    page.wait_for_timeout(1100)  # nobody writes faster than the time trap
     page.get_by_label("Name *").fill("Bob")
     page.locator("#comment-email").fill("bob@example.org")
     page.get_by_label("Comment *").fill("Puppy pose did it. <script>alert(1)</script>")

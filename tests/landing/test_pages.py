@@ -7,12 +7,14 @@ import json
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, text
 
+from newsletter import clock, tokens
 from newsletter.accounts import actions as accounts
 from newsletter.database.engine import db, transaction
 from newsletter.landing import actions, queries, rules
@@ -20,13 +22,21 @@ from newsletter.landing.actions import Draft
 from newsletter.landing.models import Comment, Page
 from newsletter.landing.rules import CommentState
 from newsletter.magnets.models import Magnet
+from newsletter.settings import current
 from newsletter.signup.models import Form
+from newsletter.tokens import Purpose
 from newsletter.web.limits import limiter
 from tests.people import ALICE, BOB, NOW, person
 
 SITE = "http://localhost:8000"
 SAID = {"name": "Alice", "email": ALICE, "text": "Open book felt wonderful."}
 SAY = "/p/tight-upper-back/comments"
+
+
+def stamped(page_id: int = 1, seconds: int = 5) -> dict[str, str]:
+    """A comment on a page that was opened so many seconds ago."""
+    at = clock.now() - timedelta(seconds=seconds)
+    return SAID | {"stamp": tokens.sign(current().secret_key, Purpose.FORM, page_id, 0, at=at)}
 
 
 def comments() -> list[Comment]:
@@ -134,7 +144,7 @@ def test_another_visitor_never_gets_this_visitors_form_key(app: Flask, client: F
 
 def test_a_comment_is_held_and_then_shown_as_plain_text(client: FlaskClient, page: Page) -> None:
     text = "<b>Bold</b> & <script>alert(1)</script>\n[link](javascript:x)"
-    answer = client.post(SAY, data=SAID | {"text": text}, follow_redirects=True)
+    answer = client.post(SAY, data=stamped() | {"text": text}, follow_redirects=True)
     assert "Your comment is with us" in answer.text
     assert "Bold" not in answer.text
     (kept,) = comments()
@@ -147,7 +157,7 @@ def test_a_comment_is_held_and_then_shown_as_plain_text(client: FlaskClient, pag
 
 
 def test_a_wrong_comment_comes_back_with_its_words_and_what_is_wrong(client: FlaskClient, page: Page) -> None:
-    answer = client.post(SAY, data=SAID | {"email": "alice@"})
+    answer = client.post(SAY, data=stamped() | {"email": "alice@"})
     assert answer.status_code == 400
     assert "Open book felt wonderful." in answer.text
     assert 'id="comment-email-wrong"' in answer.text
@@ -163,36 +173,46 @@ def test_required_fields_are_marked(client: FlaskClient, page: Page) -> None:
 
 
 def test_charlie_who_fills_the_hidden_field_is_thanked_and_not_kept(client: FlaskClient, page: Page) -> None:
-    answer = client.post(SAY, data=SAID | {"website": "https://pills.example"}, follow_redirects=True)
+    answer = client.post(SAY, data=stamped() | {"website": "https://pills.example"}, follow_redirects=True)
     assert "Your comment is with us" in answer.text
     assert comments() == []
 
 
 def test_charlie_who_advertises_is_told_no(client: FlaskClient, page: Page) -> None:
     many = " ".join(f"https://pills{n}.example" for n in range(3))
-    assert client.post(SAY, data=SAID | {"text": many}).status_code == 400
+    assert client.post(SAY, data=stamped() | {"text": many}).status_code == 400
     assert comments() == []
 
 
 def test_charlie_who_presses_and_presses_must_wait(client: FlaskClient, page: Page) -> None:
     limiter.enabled = True
-    answers = [client.post(SAY, data=SAID).status_code for _ in range(6)]
+    answers = [client.post(SAY, data=stamped()).status_code for _ in range(6)]
     assert answers[:4] == [303] * 4
     assert answers[4:] == [429, 429]
     assert len(comments()) == 4
 
 
+@pytest.mark.parametrize("data", [SAID, {"seconds": 0}, {"page_id": 2}], ids=["no stamp", "at once", "another page's"])
+def test_a_comment_quicker_than_a_person_asks_for_one_more_press(
+    client: FlaskClient, page: Page, data: dict[str, Any]
+) -> None:
+    answer = client.post(SAY, data=data if data is SAID else stamped(**data))
+    assert answer.status_code == 400
+    assert SAID["text"] in answer.text, "what was written is still there"
+    assert comments() == []
+
+
 def test_charlie_without_the_forms_key_is_refused(app: Flask, client: FlaskClient, page: Page) -> None:
     app.config["WTF_CSRF_ENABLED"] = True
-    assert client.post(SAY, data=SAID).status_code == 400
+    assert client.post(SAY, data=stamped()).status_code == 400
     assert comments() == []
     key = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/").text)
     assert key
-    assert client.post(SAY, data=SAID | {"csrf_token": key[1]}).status_code == 303
+    assert client.post(SAY, data=stamped() | {"csrf_token": key[1]}).status_code == 303
 
 
 def test_no_comment_under_a_page_that_is_not_published(client: FlaskClient, page: Page) -> None:
-    assert client.post("/p/secret/comments", data=SAID).status_code == 404
+    assert client.post("/p/secret/comments", data=stamped()).status_code == 404
 
 
 def test_many_comments_come_in_pages(client: FlaskClient, page: Page) -> None:

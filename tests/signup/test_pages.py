@@ -103,6 +103,12 @@ def test_1_10_honeypot(visitor: Visitor) -> None:
     assert person(CHARLIE) is None
 
 
+def test_1_10_resend_is_no_way_around_the_guards(visitor: Visitor) -> None:
+    visitor.sign_up(CHARLIE, website="http://spam")
+    assert visitor.client.post("/signup/resend").location.endswith("/#form")
+    assert person(CHARLIE) is None
+
+
 def test_1_10_time_trap_asks_for_one_more_press(visitor: Visitor) -> None:
     answer = visitor.sign_up(CHARLIE, stamp=visitor.stamp(age=timedelta(0)))
     assert answer.status_code == 400
