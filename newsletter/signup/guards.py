@@ -79,7 +79,7 @@ def obey(verdict: Verdict) -> None:
 
 
 def check_stamp(stamp: str, *thing: int) -> None:
-    """Raise InputError, asking for one more press, when a form was filled in too quickly for a person, or is too old."""
+    """Raise InputError, asking for one more press, when a form was filled in too quickly for a person or is too old."""
     settings, now = current(), clock.now()
     once_more = InputError("This page was open for a while.", remedy="Press the button once more.")
     try:
