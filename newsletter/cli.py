@@ -154,7 +154,9 @@ def broadcast(file: Path, audience: str, at: datetime | None) -> None:
     """Queue a broadcast from Markdown and Jinja2 with front matter (subject, preheader)."""
     now = clock.now()
     with transaction() as session:
-        queued = broadcasts.queue_from_file(session, file.read_text(encoding="utf-8"), audience, at or now, now)
+        queued = broadcasts.queue_from_file(
+            session, file.read_text(encoding="utf-8"), audience, at, now, name=file.name
+        )
     click.echo(f"Queued as broadcast {queued.id}.")
 
 

@@ -32,7 +32,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "smtp://user:password@host:port or smtps://…, with ?starttls=never|auto|require",
         "the built-in mailbox at /mailbox",
     ),
-    "MAIL_FROM": ("the sender, for example Your Studio <hello@example.org>", "Your Studio <studio@example.org>"),
+    "MAIL_FROM": ("the sender, for example Your Studio <hello@example.org>", "the studio's name <studio@example.org>"),
     "POSTAL_ADDRESS": ("the postal address under every email, as the law asks", "set it in the back office"),
     "TRUSTED_PROXIES": ("how many proxies in front set X-Forwarded-For, 0 to 5", "0"),
 }
@@ -66,7 +66,7 @@ class Settings:
     queue_url: str
     secret_key: str
     smtp: Smtp | None
-    mail_from_name: str
+    mail_from_name: str  # empty: the studio's own name
     mail_from: str
     postal_address: str
     trusted_proxies: int
@@ -88,7 +88,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     port = _number(environ, "PORT", 8000, 65535)
     data_dir = _folder(environ.get("DATA_DIR") or "./var")
     database_url = _database_url(environ.get("DATABASE_URL") or f"sqlite:///{data_dir / 'supple.db'}")
-    name, sender = _sender(environ.get("MAIL_FROM") or "Your Studio <studio@example.org>")
+    name, sender = _sender(environ.get("MAIL_FROM") or "studio@example.org")
     return Settings(
         host=host,
         port=port,
@@ -248,7 +248,7 @@ def _sender(value: str) -> tuple[str, str]:
     try:
         if not value.isprintable():
             raise _refuse("MAIL_FROM", value)
-        return name or "Your Studio", addresses.parse(sender).text
+        return name, addresses.parse(sender).text
     except InputError as problem:
         raise _refuse("MAIL_FROM", value) from problem
 

@@ -78,7 +78,7 @@ def test_without_any_setting_there_is_a_default(tmp_path: Path, monkeypatch: pyt
     assert made.queue_url == f"sqlite:///{tmp_path}/var/queue.db"
     assert (made.host, made.port, made.base_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
     assert made.smtp is None
-    assert (made.mail_from_name, made.mail_from) == ("Your Studio", "studio@example.org")
+    assert (made.mail_from_name, made.mail_from) == ("", "studio@example.org")
     assert made.is_local
 
 

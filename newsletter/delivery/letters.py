@@ -10,6 +10,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import queries as accounts
+from newsletter.accounts.models import Studio as StudioRow
 from newsletter.delivery.models import Delivery
 from newsletter.messages.compiling import CompiledMessage
 from newsletter.messages.mime import Attachment
@@ -48,12 +49,17 @@ def writer_of(reason: str) -> Writer:
     return writers[reason.partition(":")[0]]
 
 
+def sender_name(studio: StudioRow) -> str:
+    """The name emails come from: what the back office says, else MAIL_FROM's, else the studio's own."""
+    return studio.sender_name or current().mail_from_name or studio.name
+
+
 def studio_in_mail(session: Session) -> Studio:
     """The studio as every email shows it: what the back office says, else what the environment says."""
     settings, row = current(), accounts.studio(session)
     return Studio(
         name=row.name,
-        sender_name=row.sender_name or settings.mail_from_name,
+        sender_name=sender_name(row),
         url=settings.base_url,
         postal_address=row.postal_address or settings.postal_address,
         signature=row.signature,

@@ -10,6 +10,7 @@ from newsletter.accounts import queries as accounts
 from newsletter.addresses import Address, parse
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
+from newsletter.delivery.letters import sender_name
 from newsletter.errors import Busy, ExpiredToken, InputError, InvalidToken, NotFound
 from newsletter.magnets import actions as magnets
 from newsletter.magnets import queries as gifts
@@ -94,7 +95,7 @@ def _thanks(address: str | None, slug: str | None) -> str:
         "signup/thanks.html",
         address=address,
         subject=letters.confirm_subject(reading, magnet.title if magnet else None),
-        sender=f"{studio.sender_name or settings.mail_from_name} <{settings.mail_from}>",
+        sender=f"{sender_name(studio)} <{settings.mail_from}>",
         back_url=url_for("landing.home", _anchor="form"),
         magnet=magnet,
     )
@@ -144,6 +145,8 @@ def confirm(token: str) -> str | Response:
     consent = audience.consent(reading, read.ids[0])
     if consent is None or consent.withdrawn_at is not None:
         raise ExpiredToken(read.ids)
+    if consent.confirmed_at is not None:
+        return redirect(url_for("signup.confirmed", token=token), code=303)
     if request.method != "POST":
         return render_template(
             "signup/confirm.html",

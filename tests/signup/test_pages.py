@@ -207,7 +207,9 @@ def test_pressing_twice_changes_nothing_more(visitor: Visitor) -> None:
     first = visitor.client.post(path, follow_redirects=True)
     before = reasons(ALICE)
     second = visitor.client.post(path, follow_redirects=True)
+    opened = visitor.client.get(path, follow_redirects=True)
     assert (first.status_code, second.status_code) == (200, 200)
+    assert "/download/" in opened.text, "an old link leads straight to the gift"
     assert reasons(ALICE) == before
 
 
