@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response
 
@@ -26,6 +28,7 @@ from newsletter.web.limits import client_ip, limiter
 bp = Blueprint("signup", __name__)
 
 REMEMBERED = "signup"
+A_YEAR = timedelta(days=365)  # the page with the download stays good as long as the download links do
 
 
 @bp.app_context_processor
@@ -141,7 +144,7 @@ def confirm(token: str) -> str | Response:
     """A page with a button; the press confirms and shows the download at once (semantics 1.3, 1.4)."""
     reading, settings, now = db.session(), current(), clock.now()
     life = accounts.studio(reading).purge_days
-    read = tokens.read(settings.secret_key, Purpose.CONFIRM, token, now=now, max_age=rules.days(life))
+    read = tokens.read(settings.secret_key, Purpose.CONFIRM, token, now=now, max_age=timedelta(days=life))
     consent = audience.consent(reading, read.ids[0])
     if consent is None or consent.withdrawn_at is not None:
         raise ExpiredToken(read.ids)
@@ -164,7 +167,7 @@ def confirm(token: str) -> str | Response:
 def confirmed(token: str) -> str:
     """The page with the download."""
     reading, settings = db.session(), current()
-    read = tokens.read(settings.secret_key, Purpose.CONFIRM, token, now=clock.now(), max_age=rules.days(365))
+    read = tokens.read(settings.secret_key, Purpose.CONFIRM, token, now=clock.now(), max_age=A_YEAR)
     consent = audience.consent(reading, read.ids[0])
     if consent is None or consent.confirmed_at is None:
         raise InvalidToken

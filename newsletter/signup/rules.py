@@ -110,8 +110,3 @@ def is_proof(challenge: str, solution: str) -> bool:
 def may_press_itself(issued_at: datetime, now: datetime) -> bool:
     """Whether a confirm page may press its button by script: only when the link is too old for a scanner (1.4)."""
     return now - issued_at > SCANNERS_ARE_DONE
-
-
-def days(count: int) -> timedelta:
-    """So many days, as the studio's settings count."""
-    return timedelta(days=count)
