@@ -228,7 +228,13 @@ def test_1_5_charlie_never_confirmed_or_is_erased(client: FlaskClient, give: Giv
     assert len(reasons()) == 1
 
 
-@pytest.mark.parametrize("change", ["{token:.30}", "{token}A", "A{token}", "x", "%00", "{token}%0d%0aX-Evil:1"])
+def test_1_5_a_link_with_a_nul_is_an_address_that_does_not_exist(client: FlaskClient) -> None:
+    for answer in (client.get("/download/%00"), client.post("/download/%00/fresh")):
+        assert answer.status_code == 404
+        assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("change", ["{token:.30}", "{token}A", "A{token}", "x", "{token}%0d%0aX-Evil:1"])
 def test_1_5_a_tampered_link_gets_a_helpful_page(client: FlaskClient, give: Give, change: str) -> None:
     tampered = change.format(token=give("Alice").path.removeprefix("/download/"))
     for answer in (client.get(f"/download/{tampered}"), client.post(f"/download/{tampered}/fresh")):
