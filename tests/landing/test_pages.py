@@ -309,3 +309,10 @@ def test_the_problem_page_needs_no_database(sqlite_app: Flask) -> None:
     assert "One moment, please" in answer.text
     assert "Your Studio" in answer.text
     assert "no such table" not in answer.text
+
+
+def test_related_pages_are_offered_but_never_a_draft_or_the_page_itself(client: FlaskClient, page: Page) -> None:
+    related = client.get("/").text.partition("More to move with")[2]
+    assert 'href="/p/tight-hips"' in related
+    assert "secret" not in related
+    assert page.title not in client.get("/").text.partition('class="related-list"')[2].partition("</ul>")[0]
