@@ -79,6 +79,7 @@ def test_a_signal_ends_both_cleanly(tmp_path: Path, how: signal.Signals) -> None
 def test_killed_outright_it_takes_both_along(tmp_path: Path) -> None:
     process = start(tmp_path)
     both = children(process)
+    _until_answered(next(line.split()[-1] for line in process.stdout or () if "Landing page" in line))
     process.kill()
     process.communicate(timeout=PATIENCE)
     gone, alive = psutil.wait_procs(list(both.values()), timeout=PATIENCE)

@@ -152,7 +152,11 @@ def test_4_erasing_leaves_a_keyed_hash_and_the_address_nowhere(visitor: Visitor,
 
 def test_no_copy_of_a_readers_page_stays_behind(visitor: Visitor, alice_id: int) -> None:
     confirm = tokens.sign(current().secret_key, Purpose.CONFIRM, alice_id, at=clock.now())
-    pages = ["/signup/thanks", f"/confirm/{confirm}", f"/confirmed/{confirm}", leave_link(alice_id)]
+    visitor.sign_up(BOB)
+    waiting = visitor.link(visitor.emails(BOB)[-1], "confirm")
+    pages = ["/signup/thanks", waiting, f"/confirmed/{confirm}", leave_link(alice_id)]
+    onward = visitor.client.get(f"/confirm/{confirm}")  # confirmed already: it leads on to the gift
+    assert (onward.status_code, onward.headers["Cache-Control"]) == (303, "no-store")
     for path in [*pages, preferences_link(alice_id), f"{preferences_link(alice_id)}/data"]:
         answer = visitor.client.get(path)
         assert (path, answer.status_code, answer.headers["Cache-Control"]) == (path, 200, "no-store")
