@@ -16,6 +16,8 @@ from functools import lru_cache
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from newsletter.messages.markdown import groups
+
 PARSER = MarkdownIt("commonmark", {"html": False, "typographer": True}).enable(
     ["table", "strikethrough", "smartquotes"]
 )
@@ -48,7 +50,7 @@ def pieces(markdown: str) -> tuple[Piece, ...]:
     """The pieces of an article in their order; kept, because every visitor wants the same."""
     found: list[Piece] = []
     run: list[Token] = []
-    for group in _groups(PARSER.parse(markdown)):
+    for group in groups(PARSER.parse(markdown)):
         special = _special(group)
         if special is None:
             run.extend(_tame(group))
@@ -81,17 +83,6 @@ def plain_words(markdown: str) -> int:
 
 def _prose(run: Sequence[Token]) -> Piece:
     return Piece(Kind.PROSE, html=PARSER.renderer.render(run, PARSER.options, {}))
-
-
-def _groups(tokens: Sequence[Token]) -> Iterator[list[Token]]:
-    group: list[Token] = []
-    depth = 0
-    for token in tokens:
-        group.append(token)
-        depth += token.nesting
-        if depth == 0:
-            yield group
-            group = []
 
 
 def _special(group: Sequence[Token]) -> Piece | None:

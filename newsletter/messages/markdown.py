@@ -66,7 +66,7 @@ def blocks(text: str, sentinels: Sentinels, *, first_line: int = 1) -> list[Bloc
     """The blocks of a Markdown text whose Jinja2 tags are sentinels."""
     found: list[Block] = []
     run: list[Token] = []
-    for group in _groups(PARSER.parse(statements.apart(text, sentinels))):
+    for group in groups(PARSER.parse(statements.apart(text, sentinels))):
         special = _special(group, sentinels, first_line)
         if special is None:
             run.extend(group)
@@ -84,7 +84,8 @@ def pictures(text: str) -> list[str]:
     return list(dict.fromkeys(str(token.attrs["src"]) for token in inline if token.type == "image"))
 
 
-def _groups(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+def groups(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """The blocks at the top of a text, each with all that is inside it."""
     group: list[Token] = []
     depth = 0
     for token in tokens:
