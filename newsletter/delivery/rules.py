@@ -22,6 +22,17 @@ class State(StrEnum):
     EXPIRED = "expired"  # deferred for 72 hours
 
 
+class EventKind(StrEnum):
+    """What happens to an email beside its work states (semantics 2.2)."""
+
+    BOUNCED = "bounced"  # a report came back after the relay had accepted it
+    COMPLAINED = "complained"  # its reader pressed "this is spam"
+    AGAIN = "sent again"  # an operator's decision about an uncertain one
+    COUNTED = "counted as sent"  # an operator's decision about an uncertain one
+    CANCELED = "canceled"  # by an operator
+    HURRIED = "sent at once"  # an operator did not want to wait
+
+
 STATE_WORDS = {
     State.PLANNED: "planned",
     State.CLAIMED: "being prepared",
