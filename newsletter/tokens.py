@@ -7,17 +7,22 @@ RFC 5297, here with HMAC-SHA-256, so equal content gives an equal token and noth
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from newsletter.errors import ExpiredToken, InvalidToken
 
 MAC_BYTES = 16  # 128 bits: a guess every nanosecond for the age of the universe does not hit one
 TIME_BYTES = 4  # whole seconds since 1970, good until 2106
 ID_BYTES = 5  # a trillion rows
+ID_BITS = 8 * ID_BYTES
 MOST_IDS = 5  # the keystream of one SHA-256 covers 4 + 5 * 5 bytes
+STREAM_BYTES = 32
+BLOCK_BYTES = 64  # of SHA-256, which a key is padded to
 
 
 class Purpose(StrEnum):
@@ -30,6 +35,7 @@ class Purpose(StrEnum):
     FORM = "form"
     SETUP = "setup"
     WORK_PROOF = "proof-of-work"
+    CLICK = "click"
 
 
 @dataclass(frozen=True)
@@ -40,22 +46,45 @@ class Token:
     issued_at: datetime
 
 
-def _keyed(secret: str, purpose: str, data: bytes) -> bytes:
-    return hmac.digest(secret.encode(), purpose.encode() + b"\0" + data, "sha256")
+class _Keyed:
+    """HMAC-SHA-256 (RFC 2104) for one key and purpose: the hash states with both already taken in, to be copied.
+
+    An email has three tokens of two hashes each. A copy takes 0.6 us, `hmac.digest`, which prepares the key anew, 1.7.
+    """
+
+    def __init__(self, secret: str, purpose: str) -> None:
+        key = secret.encode()
+        block = (key if len(key) <= BLOCK_BYTES else hashlib.sha256(key).digest()).ljust(BLOCK_BYTES, b"\0")
+        self.inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + purpose.encode() + b"\0")
+        self.outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, data: bytes) -> bytes:
+        inner, outer = self.inner.copy(), self.outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
-def _veil(secret: str, purpose: str, mac: bytes, data: bytes) -> bytes:
-    stream = _keyed(secret, purpose + "/stream", mac)
-    return bytes(a ^ b for a, b in zip(data, stream, strict=False))
+@lru_cache(maxsize=64)
+def _keys(secret: str, purpose: str) -> tuple[_Keyed, _Keyed]:
+    """What makes the mac of a purpose, and its keystream."""
+    return _Keyed(secret, purpose), _Keyed(secret, purpose + "/stream")
 
 
 def sign(secret: str, purpose: Purpose, *ids: int, at: datetime) -> str:
-    """A URL-safe token of up to five ids, issued `at`."""
-    if len(ids) > MOST_IDS:
+    """A URL-safe token of up to five ids, issued `at`; raises OverflowError for an id that no row can have."""
+    size = TIME_BYTES + ID_BYTES * len(ids)
+    if size > TIME_BYTES + ID_BYTES * MOST_IDS:
         raise ValueError(f"a token holds {MOST_IDS} ids at most")
-    payload = int(at.timestamp()).to_bytes(TIME_BYTES, "big") + b"".join(i.to_bytes(ID_BYTES, "big") for i in ids)
-    mac = _keyed(secret, purpose, payload)[:MAC_BYTES]
-    return _wrap(mac + _veil(secret, purpose, mac, payload))
+    content = int(at.timestamp())
+    for number in ids:
+        if number >> ID_BITS:
+            raise OverflowError(f"{number} is no row's id")
+        content = content << ID_BITS | number
+    keyed, stream = _keys(secret, str(purpose))
+    mac = keyed.digest(content.to_bytes(size, "big"))[:MAC_BYTES]
+    veil = int.from_bytes(stream.digest(mac)[:size], "big")
+    return _wrap(mac + (content ^ veil).to_bytes(size, "big"))
 
 
 def _wrap(raw: bytes) -> str:
@@ -77,8 +106,11 @@ def read(secret: str, purpose: Purpose, token: str, *, now: datetime, max_age: t
     """What `token` says; raises InvalidToken, or ExpiredToken when older than `max_age`."""
     raw = _unwrap(token)
     mac, veiled = raw[:MAC_BYTES], raw[MAC_BYTES:]
-    payload = _veil(secret, purpose, mac, veiled)
-    if len(veiled) > 32 or not hmac.compare_digest(mac, _keyed(secret, purpose, payload)[:MAC_BYTES]):
+    if len(veiled) > STREAM_BYTES:
+        raise InvalidToken
+    keyed, stream = _keys(secret, str(purpose))
+    payload = bytes(a ^ b for a, b in zip(veiled, stream.digest(mac), strict=False))
+    if not hmac.compare_digest(mac, keyed.digest(payload)[:MAC_BYTES]):
         raise InvalidToken
     issued_at = datetime.fromtimestamp(int.from_bytes(payload[:TIME_BYTES], "big"), UTC)
     ids = tuple(int.from_bytes(payload[at : at + ID_BYTES], "big") for at in range(TIME_BYTES, len(payload), ID_BYTES))
@@ -89,4 +121,4 @@ def read(secret: str, purpose: Purpose, token: str, *, now: datetime, max_age: t
 
 def fingerprint(secret: str, text: str) -> str:
     """A keyed hash of `text`: the same text can be recognised again, but not read back (64 hexadecimal digits)."""
-    return _keyed(secret, "fingerprint", text.encode()).hex()
+    return _keys(secret, "fingerprint")[0].digest(text.encode()).hex()

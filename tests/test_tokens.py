@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +19,54 @@ SAFE = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 ids = st.lists(st.integers(0, 2**40 - 1), max_size=5)
 purposes = st.sampled_from(Purpose)
 moments = st.datetimes(datetime(1970, 1, 2), datetime(2105, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
+
+
+# Made by the first release. Links in emails of years ago must go on working, so these never change.
+MADE_BEFORE = [
+    (Purpose.CONFIRM, (1,), "2026-03-04T09:30:15+00:00", "wddTPaLiJmJOI_OcwxhJ6G5RaIzGcsp0Ww"),
+    (Purpose.DOWNLOAD, (7, 12), "2026-03-04T09:30:15.999999+00:00", "k5EqGCkIWgWBcCW9-ptRFgtfa0VCZQJTA7gNDF2g"),
+    (Purpose.UNSUBSCRIBE, (2**40 - 1, 0), "1970-01-01T00:00:00+00:00", "kGzhXJQkIML1AcVsLGgjTh6arQ-xc0jPUz3e0xqm"),
+    (Purpose.PREFERENCES, (123456789,), "2106-02-07T06:28:15+00:00", "lx4ZkWP_kAK2mDyHWqpiXUfSEMIivah_jQ"),
+    (
+        Purpose.FORM,
+        (1, 2, 3, 4, 5),
+        "2030-01-01T00:00:00+00:00",
+        "B28pTNPxmsmgeLbwmiVVTlGpXTF2wj1pLR49XkRFsR1rFBZwo3RFDX8eAu7b",
+    ),
+    (Purpose.SETUP, (), "2026-03-04T00:00:00+00:00", "p0LvDoch5v_KN_AeoAnO7JtG8tc"),
+    (Purpose.WORK_PROOF, (3, 987654321), "2026-11-22T15:03:00+00:00", "IVkPN4rBtrgIREYrvCTWcwVbrCOWt_FnmLfbkq_j"),
+]
+
+
+@pytest.mark.parametrize(("purpose", "signed", "at", "token"), MADE_BEFORE)
+def test_tokens_are_byte_for_byte_those_of_the_first_release(
+    purpose: Purpose, signed: tuple[int, ...], at: str, token: str
+) -> None:
+    issued = datetime.fromisoformat(at)
+    assert tokens.sign(SECRET, purpose, *signed, at=issued) == token
+    assert tokens.read(SECRET, purpose, token, now=NOW).ids == signed
+
+
+@pytest.mark.parametrize(
+    ("secret", "token"),
+    [("ключ " * 9, "5LlPJaJC-3gltZUSWemlO_BTEq6KM7GgvQ"), ("long " * 20, "exXzz5HL-4_6RtCIaI8slaoBYAl84EE2aQ")],
+)
+def test_secrets_longer_than_a_block_of_the_hash_make_the_same_tokens_as_ever(secret: str, token: str) -> None:
+    """RFC 2104 hashes such a key first; the second is 100 bytes long, the first 81 in UTF-8."""
+    assert tokens.sign(secret, Purpose.CONFIRM, 5, at=datetime(2026, 3, 4, tzinfo=UTC)) == token
+
+
+@given(st.binary(max_size=200), st.text(min_size=1, max_size=150), purposes)
+def test_the_copied_hash_states_are_hmac(data: bytes, secret: str, purpose: Purpose) -> None:
+    keyed, stream = tokens._keys(secret, str(purpose))
+    for made, name in ((keyed, purpose), (stream, purpose + "/stream")):
+        assert made.digest(data) == hmac.digest(secret.encode(), name.encode() + b"\0" + data, "sha256")
+
+
+@pytest.mark.parametrize("number", [-1, 2**40, 2**63])
+def test_a_number_that_is_no_id_is_refused(number: int) -> None:
+    with pytest.raises(OverflowError):
+        tokens.sign(SECRET, Purpose.CLICK, 1, number, 2, at=NOW)
 
 
 @given(purposes, ids, moments)
@@ -112,3 +161,4 @@ def test_a_fingerprint_recognises_without_telling() -> None:
         == 3
     )
     assert len(print_) == 64
+    assert print_ == "27857c186dddd51e2c35a0f447a44dbe18ecc0b0634402489f3ed83c777cfb24"  # as the first release made it
