@@ -6,6 +6,7 @@ from newsletter import supervisor
 from newsletter.application import create_app
 from newsletter.errors import SettingError
 
+supervisor.live_with_supervisor()
 try:
     app = create_app()
 except SettingError as problem:

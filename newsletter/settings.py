@@ -34,11 +34,17 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "MAIL_FROM": ("the sender, for example Your Studio <hello@example.org>", "the studio's name <studio@example.org>"),
     "POSTAL_ADDRESS": ("the postal address under every email, as the law asks", "set it in the back office"),
+    "WORKERS": (
+        "how many worker processes `python app.py` starts, 0 to 64 (0: they run elsewhere)",
+        "one per processor, at most 4",
+    ),
     "TRUSTED_PROXIES": ("how many proxies in front set X-Forwarded-For, 0 to 5", "0"),
 }
 # These may hold a password, and a refusal ends up in logs and on screens.
 SECRET = frozenset({"SECRET_KEY", "SMTP_URL", "DATABASE_URL", "QUEUE_URL"})
 SHORTEST_KEY = 32
+# A worker takes up to 150 MB while it sends, a little more while it presses; web and database want room as well.
+WORKER_MEMORY = 400 * 1024 * 1024
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 
 
@@ -70,6 +76,7 @@ class Settings:
     mail_from: str
     postal_address: str
     trusted_proxies: int
+    workers: int
 
     @property
     def is_local(self) -> bool:
@@ -102,6 +109,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         mail_from=sender,
         postal_address=environ.get("POSTAL_ADDRESS", "").strip(),
         trusted_proxies=_number(environ, "TRUSTED_PROXIES", 0, 5),
+        workers=_number(environ, "WORKERS", _usual_workers(), 64),
     )
 
 
@@ -115,6 +123,12 @@ def _number(environ: Mapping[str, str], name: str, default: int, most: int) -> i
     if not value.isascii() or not value.isdigit() or len(value) > 6 or int(value) > most:
         raise _refuse(name, value)
     return int(value)
+
+
+def _usual_workers() -> int:
+    """One worker per processor that this process may use, at most 4, and no more than the memory has room for."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(4, len(os.sched_getaffinity(0)), memory // WORKER_MEMORY))
 
 
 def _is_host(value: str) -> bool:

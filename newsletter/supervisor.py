@@ -1,16 +1,18 @@
-"""`python app.py`: makes everything ready, starts web and worker, and ends both together."""
+"""`python app.py`: makes everything ready, starts web and workers, keeps them running, and ends them together."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from types import FrameType
 
 from flask import Flask
@@ -29,6 +31,12 @@ WEB_THREADS = 4
 # A worker finishes the batch it is sending; a mail server that stalls must not hold a shutdown for longer (seconds).
 GRACE = 20
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
+# The supervisor's process id, for those it starts; not a setting.
+SUPERVISOR = "SUPPLE_SUPERVISOR"
+# A process that ends with an exit code this soon after its first start would do so again (seconds).
+EARLY = 10
+# One killed more often than this within the span (seconds) is not helped by starting it again.
+MOST_DEATHS, SPAN = 5, 300
 
 console = Console()
 
@@ -41,7 +49,7 @@ def make_ready() -> None:
 
 
 def run(app: Flask) -> int:
-    """Start web and worker, print where everything is, and stay until one ends or a signal comes."""
+    """Start web and workers, print where everything is, and keep them running until a signal comes."""
     with app.app_context():
         try:
             make_ready()
@@ -51,7 +59,9 @@ def run(app: Flask) -> int:
         settings = current()
         _print_welcome(settings)
         db.engine.dispose()
-    return _keep_together({"web": _web_command(settings), "worker": [sys.executable, "-m", "flask", "worker"]})
+    worker = [sys.executable, "-m", "flask", "worker"]
+    workers = [Child(f"worker {number}", worker) for number in range(1, settings.workers + 1)]
+    return _keep_running([Child("web", _web_command(settings)), *workers])
 
 
 def _web_command(settings: Settings) -> list[str]:
@@ -84,12 +94,80 @@ def _print_welcome(settings: Settings) -> None:
         console.print(f"  [bold]{name:<15}[/bold]{url}", soft_wrap=True, highlight=False)
 
 
-def _die_with_parent() -> None:
+def _die_with(parent: int) -> None:
     # Should this process be killed outright, web and worker get a TERM from the kernel instead of living on alone.
     ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM)
+    if os.getppid() != parent:  # it was killed before the line above: nobody will tell
+        os._exit(1)
 
 
-def _keep_together(commands: Mapping[str, list[str]]) -> int:
+def live_with_supervisor() -> None:
+    """Where a supervisor started this process, end when it does.
+
+    The kernel's signal reaches only its own children, and a web server hit by it in its first second leaves the
+    process behind that answers requests; so each of them watches the supervisor itself.
+    """
+    if not (named := os.environ.get(SUPERVISOR, "")).isdigit():
+        return
+    try:
+        watched = os.pidfd_open(int(named))
+    except OSError as problem:
+        raise SystemExit("The process that started this one has ended.") from problem
+    threading.Thread(target=_end_after, args=(watched,), name="supervisor", daemon=True).start()
+
+
+def _end_after(watched: int) -> None:
+    poller = select.poll()
+    poller.register(watched, select.POLLIN)
+    poller.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE)
+    os._exit(1)
+
+
+@dataclass
+class Child:
+    """A process that is kept running; `deaths` are the moments (monotonic) it ended by itself, the latest last."""
+
+    name: str
+    command: list[str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0
+    start_at: float | None = 0  # when to start it (again); None while it runs
+    deaths: list[float] = field(default_factory=list)
+
+    def start(self, now: float) -> None:
+        """Run it, in a session of its own: Ctrl-C in the terminal reaches only us, and we end all in order."""
+        parent = os.getpid()
+        self.started, self.start_at = now, None
+        self.process = subprocess.Popen(  # noqa: S603
+            self.command,
+            start_new_session=True,
+            preexec_fn=lambda: _die_with(parent),
+            env={**os.environ, SUPERVISOR: str(parent)},
+        )
+
+    def kill(self) -> None:
+        """End it and all it started: a web server can leave its own child behind."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+def pause_before_restart(deaths: Sequence[float], lived: float, code: int) -> float | None:
+    """Seconds until a process that ended is started again; None: it would only end again, so everything stops.
+
+    `deaths` are the moments it ended, this one included, in seconds; `lived` is for how many it ran; `code` is its exit
+    code, negative for a signal. Killed for memory it is worth another start; a taken port is not.
+    """
+    if len(deaths) == 1 and code >= 0 and lived < EARLY:
+        return None
+    recent = [at for at in deaths if deaths[-1] - at <= SPAN]
+    return None if len(recent) > MOST_DEATHS else float(2 ** (len(recent) - 1) - 1)
+
+
+def _keep_running(children: Sequence[Child]) -> int:
     ended = threading.Event()
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -97,33 +175,47 @@ def _keep_together(commands: Mapping[str, list[str]]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
-    # Sessions of their own: Ctrl-C in the terminal reaches only us, and we end them in order.
-    children = {
-        name: subprocess.Popen(command, start_new_session=True, preexec_fn=_die_with_parent)  # noqa: S603
-        for name, command in commands.items()
-    }
-    while not ended.wait(0.2):
-        fallen = [name for name, child in children.items() if child.poll() is not None]
-        if fallen:
-            console.print(f"[red]The {fallen[0]} process ended by itself; stopping the rest.[/red]")
-            _end(children)
-            return 1
-    _end(children)
-    return 0
+    try:
+        while all(_look_after(child, time.monotonic()) for child in children):
+            if ended.wait(0.2):
+                return 0
+        return 1
+    finally:
+        _end(children)
 
 
-def _end(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    for child in children.values():
-        if child.poll() is None:
-            child.terminate()
+def _look_after(child: Child, now: float) -> bool:
+    """Start it when that is due; False when it ended and another start would be no use."""
+    if child.start_at is not None:
+        if child.start_at <= now:
+            child.start(now)
+        return True
+    code = child.process.poll() if child.process else None
+    if code is None:
+        return True
+    child.kill()
+    child.deaths.append(now)
+    pause = pause_before_restart(child.deaths, now - child.started, code)
+    how = f"was killed by signal {-code}" if code < 0 else f"ended by itself with exit code {code}"
+    if pause is None:
+        console.print(f"[red]The {child.name} process {how}; stopping the rest.[/red]")
+        return False
+    console.print(f"[yellow]The {child.name} process {how}; starting it again.[/yellow]")
+    child.start_at = now + pause
+    return True
+
+
+def _end(children: Sequence[Child]) -> None:
+    processes = [child.process for child in children if child.process is not None]
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
     until = time.monotonic() + GRACE
-    for child in children.values():
+    for process in processes:
         with suppress(subprocess.TimeoutExpired):
-            child.wait(max(0.1, until - time.monotonic()))
-        # The whole group: a web server told to end while it is just starting can leave its own child behind.
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+            process.wait(max(0.1, until - time.monotonic()))
+    for child in children:
+        child.kill()
 
 
 def explain(problem: SuppleError) -> None:

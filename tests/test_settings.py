@@ -35,6 +35,7 @@ NONSENSE = {
         "nonsense", "Alice <alice>", "a@b@c.example.org", "<>", "Alice <alice@example.org>\nBcc: charlie@example.org",
         "alice@localhost", "Müller <müller@example.org>",
     ],
+    "WORKERS": ["65", "two", "-1"],
     "TRUSTED_PROXIES": ["6", "yes", "-1", "1.5"],
 }  # fmt: skip
 HIDDEN = {"SECRET_KEY", "SMTP_URL", "DATABASE_URL", "QUEUE_URL"}
