@@ -70,7 +70,7 @@ def send_due() -> int:
 
 
 def _is_resting(relay: str) -> bool:
-    row = db.session.get(Relay, relay, populate_existing=True)
+    row = db.session.scalars(select(Relay).where(Relay.name == relay)).first()
     retry_at = row.retry_at if row else None
     db.session.rollback()
     return retry_at is not None and retry_at > clock.now()

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, TextClause, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database.base import Base
 from newsletter.delivery.rules import State
 
 
+def in_state(*states: State) -> TextClause:
+    """The rows in these states, written out: with bound values neither database sees that a partial index fits."""
+    return text("deliveries.state IN ({})".format(", ".join(f"'{state}'" for state in states)))
+
+
 def _only(*states: State) -> dict[str, Any]:
     """An index over the rows in these states, on either database."""
-    rows = text("state IN ({})".format(", ".join(f"'{state}'" for state in states)))
+    rows = text(in_state(*states).text.removeprefix("deliveries."))
     return {"sqlite_where": rows, "postgresql_where": rows}
+
+
+# What an operator looks through by state, the latest first.
+ENDED_OR_UNKNOWN = (State.ACCEPTED, State.REJECTED, State.CANCELED, State.EXPIRED, State.UNKNOWN)
 
 
 class Delivery(Base):
@@ -32,7 +41,7 @@ class Delivery(Base):
         Index("ix_deliveries_waiting", "lane", "due_at", "id", **_only(State.PLANNED, State.DEFERRED)),
         Index("ix_deliveries_leased", "lease_until", **_only(State.CLAIMED, State.SENDING)),
         Index("ix_deliveries_tried", "first_tried_at", **_only(State.DEFERRED)),
-        Index("ix_deliveries_refused", "ended_at", **_only(State.REJECTED)),
+        Index("ix_deliveries_behind", "state", "ended_at", "id", **_only(*ENDED_OR_UNKNOWN)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -47,6 +56,9 @@ class Delivery(Base):
     subject: Mapped[str] = mapped_column(String(300), default="")  # as sent
     attempts: Mapped[int] = mapped_column(default=0)
     claimed_by: Mapped[str | None] = mapped_column(String(120))
+    claimed_from: Mapped[str | None] = mapped_column(
+        String(12)
+    )  # the state it was claimed in, so that tallies are exact
     lease_until: Mapped[datetime | None]
     first_tried_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
@@ -83,7 +95,7 @@ class Event(Base):
 class Tally(Base):
     """How many emails of one broadcast, or of one lane beside the broadcasts, are in each state.
 
-    `batch` is a bulk reason, as `broadcast:12`, or `lane:0`, `lane:1`. Written in the transaction that moves the rows:
+    `batch` is a bulk reason, as `broadcast:12`, or `lane:0`, `lane:1`; `relay:NAME` counts attempts. Written in the transaction that moves the rows:
     counting a million rows for each look at a progress bar, or for each test of the 5% rule, takes a second.
     """
 
@@ -102,17 +114,91 @@ class Hold(Base):
     what: Mapped[str] = mapped_column(String(120), primary_key=True)
     why: Mapped[str] = mapped_column(Text)  # in words for the operator
     since: Mapped[datetime]
+    over: Mapped[bool] = mapped_column(default=False)  # let go; gone when all that was parked is back
 
 
 class Relay(Base):
-    """How the mail server we hand over to is doing; `problem` is empty while all is well."""
+    """A mail server that emails are handed over to: how to reach it, what it may be given, and how it is doing.
 
-    __tablename__ = "relays"
+    The one that SMTP_URL names has a row for its budgets and health only; how to reach it stays in the environment.
+    """
 
-    name: Mapped[str] = mapped_column(String(200), primary_key=True)
-    problem: Mapped[str] = mapped_column(Text, default="")
+    # Not "relays": the released table of that name knew only a server's health and is dropped, as no more than state.
+    __tablename__ = "mail_relays"
+    __table_args__ = (UniqueConstraint("source", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))  # as attempts and screens name it: host:port, or what it is called
+    source: Mapped[str] = mapped_column(String(12))  # relay_rules.Source
+    host: Mapped[str] = mapped_column(String(253))
+    port: Mapped[int]
+    username: Mapped[str] = mapped_column(String(320), default="")
+    password: Mapped[str] = mapped_column(Text, default="")  # sealed with a key made of SECRET_KEY
+    security: Mapped[str] = mapped_column(String(12), default="auto")  # relay_rules.Security
+    created_at: Mapped[datetime]
+
+    enabled: Mapped[bool] = mapped_column(default=True)
+    priority: Mapped[int] = mapped_column(default=1)  # the lower number first; equal ones share the load
+    at_once: Mapped[bool] = mapped_column(default=True)  # takes confirmations and gifts
+    series: Mapped[bool] = mapped_column(default=True)
+    to_many: Mapped[bool] = mapped_column(default=True)
+
+    rate: Mapped[float | None]  # emails per second; empty: no limit
+    connections: Mapped[int] = mapped_column(default=4)
+    daily_cap: Mapped[int | None]  # emails per UTC day
+    share: Mapped[int | None]  # percent of the rate that one recipient domain may have; empty: all
+    warmup_name: Mapped[str] = mapped_column(String(12), default="")  # relay_rules.WARMUPS
+    warmup_start: Mapped[date | None]
+    warmup_plan: Mapped[list[int]] = mapped_column(JSON, default=list)  # emails on the first UTC day, the second, ...
+
+    next_at: Mapped[datetime | None]  # the rate's pointer (virtual scheduling): what was granted is spent up to here
+    drawn_at: Mapped[datetime | None]  # the moment of the last draw, as its worker's clock had it
+    slowness: Mapped[int] = mapped_column(default=0)  # how often its rate was halved
+    slowed_at: Mapped[datetime | None]
+
+    problem: Mapped[str] = mapped_column(Text, default="")  # why it is not to be used; empty while all is well
     since: Mapped[datetime | None]  # when the problem began
     retry_at: Mapped[datetime | None]  # nothing is sent before this
+    failures: Mapped[int] = mapped_column(default=0)  # in a row: each doubles the rest
+    proven: Mapped[int] = mapped_column(default=0)  # accepted on trial, after the rest
+    probe_until: Mapped[datetime | None]  # one worker tries it till then; the others wait for what comes of it
+    mended_at: Mapped[datetime | None]
+
+
+class RelayDay(Base):
+    """What a relay was given on one UTC day: `drawn` counts against its cap, `accepted` is what it took."""
+
+    __tablename__ = "relay_days"
+
+    relay_id: Mapped[int] = mapped_column(ForeignKey("mail_relays.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    drawn: Mapped[int] = mapped_column(default=0)
+    accepted: Mapped[int] = mapped_column(default=0)
+
+
+class RelayDomain(Base):
+    """How fast one recipient domain is served through a relay; there is a row only once that had to be asked."""
+
+    __tablename__ = "relay_domains"
+
+    relay_id: Mapped[int] = mapped_column(ForeignKey("mail_relays.id", ondelete="CASCADE"), primary_key=True)
+    domain: Mapped[str] = mapped_column(String(254), primary_key=True)
+    next_at: Mapped[datetime | None]  # the pointer of what goes, as Relay.next_at
+    tail_at: Mapped[datetime | None]  # the last moment given to an email that has to wait
+    slowness: Mapped[int] = mapped_column(default=0)
+    slowed_at: Mapped[datetime | None]
+
+
+class RelaySlot(Base):
+    """The connections that a worker holds to a relay, until its lease ends."""
+
+    __tablename__ = "relay_slots"
+
+    relay_id: Mapped[int] = mapped_column(ForeignKey("mail_relays.id", ondelete="CASCADE"), primary_key=True)
+    worker: Mapped[str] = mapped_column(String(120), primary_key=True)
+    held: Mapped[int] = mapped_column(default=0)  # counts against the relay's connections
+    told: Mapped[int] = mapped_column(default=0)  # what the worker was told last; fewer than held till it has let go
+    lease_until: Mapped[datetime]
 
 
 class DkimKey(Base):

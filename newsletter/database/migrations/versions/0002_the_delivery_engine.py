@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("what", sa.String(length=120), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("since", base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("over", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("what", name=op.f("pk_delivery_holds")),
     )
     op.create_table(
@@ -26,6 +27,125 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("batch", "state", name=op.f("pk_delivery_tallies")),
+    )
+    op.create_table(
+        "links",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("digest", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_links")),
+        sa.UniqueConstraint("digest", name=op.f("uq_links_digest")),
+    )
+    op.create_table(
+        "mail_relays",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("source", sa.String(length=12), nullable=False),
+        sa.Column("host", sa.String(length=253), nullable=False),
+        sa.Column("port", sa.Integer(), nullable=False),
+        sa.Column("username", sa.String(length=320), nullable=False),
+        sa.Column("password", sa.Text(), nullable=False),
+        sa.Column("security", sa.String(length=12), nullable=False),
+        sa.Column("created_at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("enabled", sa.Boolean(), nullable=False),
+        sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("at_once", sa.Boolean(), nullable=False),
+        sa.Column("series", sa.Boolean(), nullable=False),
+        sa.Column("to_many", sa.Boolean(), nullable=False),
+        sa.Column("rate", sa.Double(), nullable=True),
+        sa.Column("connections", sa.Integer(), nullable=False),
+        sa.Column("daily_cap", sa.Integer(), nullable=True),
+        sa.Column("share", sa.Integer(), nullable=True),
+        sa.Column("warmup_name", sa.String(length=12), nullable=False),
+        sa.Column("warmup_start", sa.Date(), nullable=True),
+        sa.Column("warmup_plan", sa.JSON(), nullable=False),
+        sa.Column("next_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("drawn_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("slowness", sa.Integer(), nullable=False),
+        sa.Column("slowed_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("problem", sa.Text(), nullable=False),
+        sa.Column("since", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("retry_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("proven", sa.Integer(), nullable=False),
+        sa.Column("probe_until", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("mended_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_relays")),
+        sa.UniqueConstraint("source", "name", name=op.f("uq_mail_relays_source_name")),
+    )
+    op.create_table(
+        "clicks",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("delivery_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("link_id", sa.Integer(), nullable=False),
+        sa.Column("at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("robot", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["link_id"], ["links.id"], name=op.f("fk_clicks_link_id_links")),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscribers.id"], name=op.f("fk_clicks_subscriber_id_subscribers"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_clicks")),
+    )
+    with op.batch_alter_table("clicks", schema=None) as batch_op:
+        batch_op.create_index("ix_clicks_delivery", ["delivery_id", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_clicks_link_id"), ["link_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_clicks_subscriber_id"), ["subscriber_id"], unique=False)
+
+    op.create_table(
+        "relay_days",
+        sa.Column("relay_id", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("drawn", sa.Integer(), nullable=False),
+        sa.Column("accepted", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["relay_id"], ["mail_relays.id"], name=op.f("fk_relay_days_relay_id_mail_relays"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("relay_id", "day", name=op.f("pk_relay_days")),
+    )
+    op.create_table(
+        "relay_domains",
+        sa.Column("relay_id", sa.Integer(), nullable=False),
+        sa.Column("domain", sa.String(length=254), nullable=False),
+        sa.Column("next_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("tail_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("slowness", sa.Integer(), nullable=False),
+        sa.Column("slowed_at", base.UtcDateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["relay_id"], ["mail_relays.id"], name=op.f("fk_relay_domains_relay_id_mail_relays"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("relay_id", "domain", name=op.f("pk_relay_domains")),
+    )
+    op.create_table(
+        "relay_slots",
+        sa.Column("relay_id", sa.Integer(), nullable=False),
+        sa.Column("worker", sa.String(length=120), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("told", sa.Integer(), nullable=False),
+        sa.Column("lease_until", base.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["relay_id"], ["mail_relays.id"], name=op.f("fk_relay_slots_relay_id_mail_relays"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("relay_id", "worker", name=op.f("pk_relay_slots")),
+    )
+    op.create_table(
+        "broadcast_unmakeable",
+        sa.Column("broadcast_id", sa.Integer(), nullable=False),
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("why", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["broadcast_id"],
+            ["broadcasts.id"],
+            name=op.f("fk_broadcast_unmakeable_broadcast_id_broadcasts"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.id"],
+            name=op.f("fk_broadcast_unmakeable_subscriber_id_subscribers"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("broadcast_id", "subscriber_id", name=op.f("pk_broadcast_unmakeable")),
     )
     op.create_table(
         "delivery_events",
@@ -45,7 +165,25 @@ def upgrade() -> None:
     with op.batch_alter_table("delivery_events", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_delivery_events_delivery_id"), ["delivery_id"], unique=False)
 
+    op.drop_table("relays")
+    with op.batch_alter_table("broadcasts", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("through_id", sa.Integer(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("proved_to", sa.Integer(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("proved", sa.Integer(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("unmakeable", sa.Integer(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("lease_until", base.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("planned_to", sa.Integer(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("paused_at", base.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("paused_why", sa.Text(), server_default=sa.text("('')"), nullable=False))
+        batch_op.add_column(sa.Column("accepted_before", sa.Integer(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("refused_before", sa.Integer(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("rate", sa.Double(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("rate_done", sa.Integer(), server_default=sa.text("0"), nullable=False))
+        batch_op.add_column(sa.Column("rate_at", base.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("finished_at", base.UtcDateTime(timezone=True), nullable=True))
+
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("claimed_from", sa.String(length=12), nullable=True))
         batch_op.drop_index(batch_op.f("ix_deliveries_due"))
         batch_op.drop_index(batch_op.f("ix_deliveries_ended_at"))
         batch_op.drop_constraint(batch_op.f("uq_deliveries_message_id"), type_="unique")
@@ -107,11 +245,48 @@ def downgrade() -> None:
         batch_op.create_unique_constraint(batch_op.f("uq_deliveries_message_id"), ["message_id"])
         batch_op.create_index(batch_op.f("ix_deliveries_ended_at"), ["ended_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_deliveries_due"), ["state", "lane", "due_at"], unique=False)
+        batch_op.drop_column("claimed_from")
 
+    with op.batch_alter_table("broadcasts", schema=None) as batch_op:
+        batch_op.drop_column("finished_at")
+        batch_op.drop_column("rate_at")
+        batch_op.drop_column("rate_done")
+        batch_op.drop_column("rate")
+        batch_op.drop_column("refused_before")
+        batch_op.drop_column("accepted_before")
+        batch_op.drop_column("paused_why")
+        batch_op.drop_column("paused_at")
+        batch_op.drop_column("planned_to")
+        batch_op.drop_column("lease_until")
+        batch_op.drop_column("unmakeable")
+        batch_op.drop_column("proved")
+        batch_op.drop_column("proved_to")
+        batch_op.drop_column("through_id")
+
+    op.create_table(
+        "relays",
+        sa.Column("name", sa.VARCHAR(length=200), nullable=False),
+        sa.Column("problem", sa.TEXT(), nullable=False),
+        sa.Column("since", sa.DATETIME(), nullable=True),
+        sa.Column("retry_at", sa.DATETIME(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_relays")),
+    )
     with op.batch_alter_table("delivery_events", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_delivery_events_delivery_id"))
 
     op.drop_table("delivery_events")
+    op.drop_table("broadcast_unmakeable")
+    op.drop_table("relay_slots")
+    op.drop_table("relay_domains")
+    op.drop_table("relay_days")
+    with op.batch_alter_table("clicks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_clicks_subscriber_id"))
+        batch_op.drop_index(batch_op.f("ix_clicks_link_id"))
+        batch_op.drop_index("ix_clicks_delivery")
+
+    op.drop_table("clicks")
+    op.drop_table("mail_relays")
+    op.drop_table("links")
     op.drop_table("delivery_tallies")
     op.drop_table("delivery_holds")
     # ### end Alembic commands ###
