@@ -44,7 +44,8 @@ def children(process: subprocess.Popen[str], workers: int = 2) -> list[psutil.Pr
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         assert process.poll() is None, process.communicate()[0]
-        found = {child: words for child in psutil.Process(process.pid).children() if len(words := said(child)) > 3}
+        family = psutil.Process(process.pid).children()
+        found = {child: words for child in family if {"granian", "worker"} & set(words := said(child))}
         if len(found) == 1 + workers:
             return sorted(found, key=lambda child: ("granian" not in found[child], child.pid))
         time.sleep(0.05)
@@ -133,7 +134,7 @@ def test_killed_outright_it_takes_all_along(tmp_path: Path, after: float | None)
         children(process)
         _until_answered(url)
     else:
-        while not any(len(said(child)) > 3 for child in everyone(process)):
+        while not any({"granian", "worker"} & set(said(child)) for child in everyone(process)):
             time.sleep(0.005)
         time.sleep(after)
     running = set(everyone(process))
@@ -142,6 +143,7 @@ def test_killed_outright_it_takes_all_along(tmp_path: Path, after: float | None)
     running |= {one for one in psutil.process_iter() if f"DATA_DIR={tmp_path}" in surroundings(one)}
     assert running
     assert not psutil.wait_procs(running, timeout=supervisor.GRACE)[1]
+    process.communicate()
 
 
 def surroundings(one: psutil.Process) -> list[str]:

@@ -7,8 +7,11 @@ from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from flask import Flask, current_app
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
+
+log = structlog.get_logger()
 
 
 def make_queue(url: str) -> Huey:
@@ -59,3 +62,12 @@ def stopping() -> bool:
 def wake() -> None:
     """Ask the workers to look at once; without it they look every minute."""
     queue().wake()
+
+
+def call_for_help() -> None:
+    """Ask one more worker to look, unless one is asked already: a wake-up wakes only one of them."""
+    try:
+        if not queue().huey.pending_count():
+            queue().wake()
+    except Exception:  # a queue that cannot be reached costs speed, never the work itself
+        log.warning("the queue cannot be reached")
