@@ -38,11 +38,15 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "how many worker processes `python app.py` starts, 0 to 64 (0: they run elsewhere)",
         "one per processor, at most 4",
     ),
+    "METRICS_TOKEN": (
+        "at least 16 letters, digits and any of -._~+/=, which a monitor sends as its bearer token",
+        "/metrics is switched off",
+    ),
     "TRUSTED_PROXIES": ("how many proxies in front set X-Forwarded-For, 0 to 5", "0"),
 }
 # These may hold a password, and a refusal ends up in logs and on screens.
-SECRET = frozenset({"SECRET_KEY", "SMTP_URL", "DATABASE_URL", "QUEUE_URL"})
-SHORTEST_KEY = 32
+SECRET = frozenset({"SECRET_KEY", "METRICS_TOKEN", "SMTP_URL", "DATABASE_URL", "QUEUE_URL"})
+SHORTEST_KEY, SHORTEST_TOKEN = 32, 16
 # A worker takes up to 150 MB while it sends, a little more while it presses; web and database want room as well.
 WORKER_MEMORY = 400 * 1024 * 1024
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
@@ -76,6 +80,7 @@ class Settings:
     mail_from: str
     postal_address: str
     trusted_proxies: int
+    metrics_token: str  # empty: no /metrics
     workers: int
 
     @property
@@ -109,6 +114,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         mail_from=sender,
         postal_address=environ.get("POSTAL_ADDRESS", "").strip(),
         trusted_proxies=_number(environ, "TRUSTED_PROXIES", 0, 5),
+        metrics_token=_token(environ.get("METRICS_TOKEN", "")),
         workers=_number(environ, "WORKERS", _usual_workers(), 64),
     )
 
@@ -255,6 +261,13 @@ def _make_key(kept: Path) -> None:
         ) from problem
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _token(value: str) -> str:
+    # What RFC 6750 section 2.1 lets a bearer token be made of, less its padding rule.
+    if value and (len(value) < SHORTEST_TOKEN or not re.fullmatch(r"[A-Za-z0-9._~+/=-]+", value)):
+        raise _refuse("METRICS_TOKEN", value)
+    return value
 
 
 def _sender(value: str) -> tuple[str, str]:

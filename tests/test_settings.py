@@ -35,10 +35,11 @@ NONSENSE = {
         "nonsense", "Alice <alice>", "a@b@c.example.org", "<>", "Alice <alice@example.org>\nBcc: charlie@example.org",
         "alice@localhost", "Müller <müller@example.org>",
     ],
+    "METRICS_TOKEN": ["short", "x" * 15, "sixteen letters or more", "a-token-with-ümläuts", "a-token-on-two\nlines"],
     "WORKERS": ["65", "two", "-1"],
     "TRUSTED_PROXIES": ["6", "yes", "-1", "1.5"],
 }  # fmt: skip
-HIDDEN = {"SECRET_KEY", "SMTP_URL", "DATABASE_URL", "QUEUE_URL"}
+HIDDEN = {"SECRET_KEY", "METRICS_TOKEN", "SMTP_URL", "DATABASE_URL", "QUEUE_URL"}
 
 
 def settings(tmp_path: Path, **given: str) -> Settings:
