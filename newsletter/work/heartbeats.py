@@ -37,6 +37,12 @@ def beat(session: Session, worker: str, now: datetime) -> None:
     session.merge(Heartbeat(worker=worker, beat_at=now))
 
 
+def workers(session: Session, since: datetime) -> list[tuple[str, datetime]]:
+    """Every worker seen since a moment and when that was, the latest first."""
+    found = select(Heartbeat.worker, Heartbeat.beat_at).where(Heartbeat.beat_at >= since)
+    return [(name, at) for name, at in session.execute(found.order_by(Heartbeat.beat_at.desc(), Heartbeat.worker))]
+
+
 def last_beat(session: Session) -> datetime | None:
     """When any worker was last alive."""
     return session.scalar(select(func.max(Heartbeat.beat_at)))
