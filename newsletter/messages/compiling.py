@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import escape
 
 import css_inline
@@ -13,11 +14,14 @@ import mrml
 from newsletter.errors import SourceError
 from newsletter.messages import plain, statements
 from newsletter.messages.dialect import Dialect, Fields, check, href, names_read, printable, url_part
+from newsletter.messages.flowing import Flow
 from newsletter.messages.images import Image, Resolver
 from newsletter.messages.layouts import Layout, load_layout
 from newsletter.messages.markdown import Block, blocks, pictures
 from newsletter.messages.prose import Pictures, mjml
+from newsletter.messages.quoted import Quoted, segment
 from newsletter.messages.script import Script, place
+from newsletter.messages.segments import Segments
 from newsletter.messages.sentinels import Piece, Sentinels, tag
 from newsletter.messages.source import LONGEST_SUBJECT, Source
 from newsletter.messages.studio import Studio
@@ -25,6 +29,7 @@ from newsletter.messages.textpart import Part, Writer
 
 LINK_NAMES = ("confirm", "download", "unsubscribe", "preferences", "page", "video", "short", "resend")
 
+_NO_LINKS: Mapping[str, object] = dict.fromkeys(LINK_NAMES)
 _HTML, _TEXT = Dialect(escape=True), Dialect(escape=False)
 _SLOT = re.compile(r"\{\{\s*(subject|preheader|body)\s*\}\}")
 _ATTRIBUTE = re.compile(r'(?P<before>\s(?P<name>[\w:-]+)=")(?P<value>[^"]*)(?=")')
@@ -39,9 +44,19 @@ class Rendered:
 
     subject: str
     preheader: str
-    html: str
-    text: str
+    html_part: Segments
+    text_part: Segments
     images: tuple[Image, ...] = ()
+
+    @property
+    def html(self) -> str:
+        """The HTML as one text."""
+        return str(self.html_part)
+
+    @property
+    def text(self) -> str:
+        """The text part as one text."""
+        return str(self.text_part)
 
 
 @dataclass(frozen=True)
@@ -56,14 +71,22 @@ class CompiledMessage:
     embedded: bool
     standing: Mapping[str, object]
 
+    @cached_property
+    def _quoted(self) -> Quoted:
+        return Quoted({words: segment(words) for words in self.html.standing})
+
+    @cached_property
+    def _flow(self) -> Flow:
+        return Flow(self.text.standing)
+
     def render(self, context: Mapping[str, object]) -> Rendered:
         """Fill in one reader's words. Raises RenderError naming the line and the name that is missing."""
-        full = {**_complete(context), **self.standing}
+        names = _complete(context, self.standing)
         return Rendered(
-            subject=_one_line(self.subject.run(full)),
-            preheader=_one_line(self.preheader.run(full)),
-            html=self.html.run({**full, "part": "html"}),
-            text=plain.finish(self.text.run({**full, "part": "text"})),
+            subject=_one_line(self.subject.run(names)),
+            preheader=_one_line(self.preheader.run(names)),
+            html_part=Segments(self.html.run(names), self._quoted),
+            text_part=self._flow.filled(self.text.run(names)),
             images=self.images if self.embedded else (),
         )
 
@@ -120,8 +143,8 @@ class _Compiler:
         return CompiledMessage(
             subject=self._script(_TEXT, subject),
             preheader=self._script(_TEXT, preheader),
-            html=self._script(_HTML, html),
-            text=self._script(_TEXT, text),
+            html=self._script(_HTML, html, part="html"),
+            text=self._script(_TEXT, text, part="text"),
             images=tuple(self.pictures.used.values()),
             embedded=self.pictures.embedded,
             standing=self.standing,
@@ -145,7 +168,7 @@ class _Compiler:
             html.replace("<style", _KEEP_AS_IT_IS)
         )
         html = html.replace(_KEEP_AS_IT_IS, "<style")
-        return _ATTRIBUTE.sub(self._attribute, html)
+        return _ATTRIBUTE.sub(self._attribute, html) + "\n"
 
     def _attribute(self, match: re.Match[str]) -> str:
         value = match["value"]
@@ -213,9 +236,9 @@ class _Compiler:
             raise SourceError(f"{place(piece)}: {problem}", remedy="Check the name.") from problem
         return "\n".join(str(printable(line)) for line in text.split("\n"))
 
-    def _script(self, dialect: Dialect, text: str) -> Script:
+    def _script(self, dialect: Dialect, text: str, **more: str) -> Script:
         folded = self._fold(text, in_markup=dialect is _HTML)
-        return Script.compile(dialect, *self.sentinels.restore(folded, tag))
+        return Script.compile(dialect, *self.sentinels.restore(folded, tag), {**self.standing, **more})
 
     def _nothing_lost(self, body: str, html: str) -> None:
         left = {(piece.code, piece.line) for piece in self.sentinels.found(html)}
@@ -235,24 +258,23 @@ def _inliner(css: str) -> css_inline.CSSInliner:
     return css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False, extra_css=css)
 
 
-def _complete(context: Mapping[str, object]) -> dict[str, object]:
+def _complete(context: Mapping[str, object], standing: Mapping[str, object]) -> dict[str, object]:
     """The context with every link's name and `magnet` known (None where they do not apply), and the custom fields."""
-    full = dict(context)
-    links = full.get("links")
-    full["links"] = dict.fromkeys(LINK_NAMES) | (dict(links) if isinstance(links, Mapping) else {})
-    full.setdefault("magnet", None)
-    subscriber = full.get("subscriber")
+    names: dict[str, object] = {**_TEXT.globals, "magnet": None, **context, **standing}
+    links = names.get("links")
+    names["links"] = {**_NO_LINKS, **links} if isinstance(links, Mapping) else _NO_LINKS
+    subscriber = names.get("subscriber")
     if isinstance(subscriber, Mapping):
         held = subscriber.get("fields")
-        fields = Fields(held if isinstance(held, Mapping) else {})
-        full["subscriber"] = {**subscriber, "fields": fields}
-        full.setdefault("fields", fields)
-    return full
+        fields = Fields(held if isinstance(held, Mapping) else ())
+        names["subscriber"] = {**subscriber, "fields": fields}
+        names.setdefault("fields", fields)
+    return names
 
 
-def _one_line(text: str) -> str:
+def _one_line(pieces: Sequence[str]) -> str:
     """Words fit for a header: one line, no invisible signs, cut at a word when far too long."""
-    words = " ".join(str(printable(text)).split())
+    words = " ".join(str(printable("".join(pieces))).split())
     if len(words) <= LONGEST_SUBJECT:
         return words
     return words[: LONGEST_SUBJECT - 1].rsplit(" ", 1)[0] + "…"

@@ -24,7 +24,7 @@ _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u20
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9.-]+")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
-_VISIBLE = re.compile(r"[!-~]+")
+_IN_BRACKETS = re.compile(r"[!#-+\--;=?-\[\]-~]+")  # what is visible, but for < > , " and the backslash
 
 
 class EnvelopeError(SuppleError):
@@ -41,6 +41,8 @@ def clean(words: str) -> str:
 
 def line(name: str, value: str) -> bytes:
     """A header whose value is ASCII already, folded at spaces. Raises EnvelopeError for a line break or a long word."""
+    if len(name) + len(value) + 2 <= _FOLD_AT and value.isascii() and value.isprintable():
+        return f"{name}: {value}\r\n".encode("ascii")
     if not value.isascii() or _INVISIBLE.search(value):
         raise EnvelopeError(f"The header {name} holds an invisible or non-ASCII sign: {value[:80]!r}.")
     lines = [f"{name}:"]
@@ -55,14 +57,14 @@ def line(name: str, value: str) -> bytes:
 
 def words(name: str, value: str) -> bytes:
     """A header that people read, like Subject; anything but plain ASCII becomes encoded words."""
-    cleaned = clean(value)
+    cleaned = value if _easy(value) else clean(value)
     return line(name, cleaned if _plain(cleaned) else encoded(cleaned))
 
 
 def mailbox(name: str, address: str) -> str:
     """A display name with an address. Raises EnvelopeError for an address that is none."""
     address = checked_address(address)
-    shown = clean(name)
+    shown = name if _easy(name) else clean(name)
     if not shown:
         return address
     if _plain(shown):
@@ -93,7 +95,7 @@ def message_id(value: str) -> str:
 
 def uri(value: str) -> str:
     """An address in angle brackets, as List-Unsubscribe wants it. Raises EnvelopeError (RFC 2369, section 2)."""
-    if not _VISIBLE.fullmatch(value) or re.search(r"[<>,\"\\]", value) or len(value) > LONGEST_LINE - 40:
+    if not _IN_BRACKETS.fullmatch(value) or len(value) > LONGEST_LINE - 40:
         raise EnvelopeError(f"{value[:80]!r} cannot stand in a header as an address.", remedy="Percent-encode it.")
     return f"<{value}>"
 
@@ -123,6 +125,11 @@ def parameter(name: str, value: str) -> Iterator[str]:
     for index, piece in enumerate(pieces):
         charset = "" if index else "utf-8''"
         yield f"{name}*{index}*={charset}{piece}"
+
+
+def _easy(text: str) -> bool:
+    """Whether these are words that `clean` would leave as they are."""
+    return len(text) < _FOLD_AT and text.isascii() and text.isprintable() and "  " not in text and text == text.strip()
 
 
 def _plain(text: str) -> bool:

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from newsletter.messages.compiling import Rendered
 from newsletter.messages.headers import EnvelopeError
 from newsletter.messages.mime import Envelope, build
+from newsletter.messages.segments import Segments
 
 from .conftest import picture
 
-RENDERED = Rendered("Grüße", "pre", "<p>Schön, 日本</p>\n", "Schön, 日本\n.\n\nFrom here = there\n")
+RENDERED = Rendered(
+    "Grüße", "pre", Segments(["<p>Schön, ", "日本", "</p>\n"]), Segments(["Schön, 日本\n.\n\n", "From here = there\n"])
+)
 TRANSACTIONAL = Envelope(
     message_id="<1.abc@studio.example>",
     date=datetime(2026, 3, 1, 7, 0, tzinfo=UTC),
@@ -87,7 +90,7 @@ def test_text_comes_before_html_and_both_come_back() -> None:
 
 def test_pictures_and_attachments_stand_where_programs_look_for_them() -> None:
     image = picture("figure:a")
-    rendered = replace(RENDERED, images=(image,), html=f'<img src="cid:{image.content_id}">')
+    rendered = replace(RENDERED, images=(image,), html_part=Segments([f'<img src="cid:{image.content_id}">']))
     envelope = replace(BULK, attachments=[("Dehnübungen: für „zuhause“.pdf", "application/pdf", b"%PDF-1.7" * 99)])
     message = _read(build(rendered, envelope))
     assert _types(message) == [
@@ -118,7 +121,7 @@ def test_header_injection_is_impossible(subject: str, name: str, sender: str, te
         headers={"X-Reason": name},
         attachments=[(file_name, "text/plain", b"x")],
     )
-    content = build(Rendered(subject, "", f"<p>{text}</p>", text), envelope)
+    content = build(Rendered(subject, "", Segments(["<p>", text, "</p>"]), Segments([text])), envelope)
     head = content.partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0] for line in head.split(b"\r\n") if not line.startswith(b" ")]
     assert names == [

@@ -1,0 +1,68 @@
+"""Quoted-printable (RFC 2045, section 6.7) in segments that know nothing of each other.
+
+Each segment begins at the left margin, and one that does not end its line ends with a soft line break, which readers
+never see. So the encoded words of a template are kept, and for one reader only that reader's words are encoded.
+
+The lines are canonical for DKIM already (RFC 6376, section 3.4.4): no tab, no two spaces in a row, none before a line
+break. None begins with a dot or with "From ", which relays and mailboxes on the way would change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+LINE = 76  # octets without CRLF
+SOFT = b"=\r\n"
+
+# What may not stand as it is: all but visible ASCII and spaces; of spaces, all but the first; one before a line break.
+_ODD = re.compile(rb"[^ -<>-~]|(?<= ) | \Z")
+_HEX = {bytes([octet]): b"=%02X" % octet for octet in range(256)}
+_CHANGED_ON_THE_WAY = (b".", b"From ")
+_CUT_SHORT = re.compile(rb"=[0-9A-F]?\Z")
+
+
+class Quoted(dict[str, bytes]):
+    """Segments already encoded; any other is encoded when asked for, and not kept."""
+
+    __slots__ = ()
+
+    def __missing__(self, text: str) -> bytes:
+        return segment(text)
+
+
+def segment(text: str) -> bytes:
+    """The text encoded, ready to stand between any others."""
+    if (
+        text.isascii()
+        and text.isprintable()
+        and len(text) < LINE
+        and "=" not in text
+        and "  " not in text
+        and not text.startswith((".", "From"))
+    ):
+        return b"%b=\r\n" % text.encode("ascii") if text else b""
+    unix = str(text).replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    *lines, last = unix.split(b"\n")
+    encoded = [b"".join(_wrapped(_escaped(line), LINE)) + b"\r\n" for line in lines]
+    if last:
+        # The mark keeps a space at its end as it is: the soft line break stands behind it.
+        encoded.append(b"".join(_wrapped(_escaped(last + b"\n")[:-3], LINE - 1)) + SOFT)
+    return b"".join(encoded)
+
+
+def _escaped(line: bytes) -> bytes:
+    return _ODD.sub(lambda match: _HEX[match[0]], line)
+
+
+def _wrapped(line: bytes, room: int) -> Iterator[bytes]:
+    """The line in pieces, each but the last with a soft line break; the last is at most `room` long."""
+    while True:
+        if line.startswith(_CHANGED_ON_THE_WAY):
+            line = _HEX[line[:1]] + line[1:]
+        if len(line) <= room:
+            yield line
+            return
+        piece = _CUT_SHORT.sub(b"", line[: LINE - 1])
+        yield piece + SOFT
+        line = line[len(piece) :]
