@@ -111,5 +111,18 @@ class RelayError(SuppleError):
     title = "The mail server cannot be used"
 
 
+class Unsealable(SuppleError):
+    """A password that was kept encrypted cannot be read any more."""
+
+    title = "A kept password cannot be read"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A password that is kept here cannot be read any more.",
+            means="It was sealed with another SECRET_KEY.",
+            remedy="Type it again, or bring the old SECRET_KEY back.",
+        )
+
+
 class ClockError(SuppleError):
     """The clock jumped; sending now might mean sending late or twice."""

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "newsletter"
 # and 0 are finer here: settings are made of addresses and errors, claims and pages stand on the database.
 FLOORS = (
     {"errors", "logs"},
-    {"addresses", "clock", "tokens", "logs", "figures"},
+    {"addresses", "clock", "tokens", "sealing", "logs", "figures"},
     {"settings"},
     {"database"},
     {"work", "web"},
@@ -50,8 +50,8 @@ EXTRA_DOORWAYS = {
     "messages": {"*"},  # a library of pure functions: template + reader -> bytes
     "figures": {"*"},  # pure drawing
     # what an upper room answers when the ledger asks for content; and the making of the bytes, because a preview and a
-    # proof run are made by the code that sends
-    "delivery": {"letters", "composing"},
+    # proof run are made by the code that sends; how sending is doing, for the overview, the doctor and the metrics
+    "delivery": {"health", "letters", "composing"},
     "sequences": {"series"},  # what a shipped series is, for the starter
     "signup": {"guards"},  # the honeypot and the time trap, the same for comments
     "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command
