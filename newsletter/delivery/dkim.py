@@ -5,26 +5,31 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from newsletter.messages.mime import Message
+
 PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 # Named twice each: a second one added on the way then breaks the signature instead of deceiving the reader.
 SIGNED = (
-    *("from", "to", "subject", "date", "message-id", "reply-to", "mime-version", "content-type"),
-    *("list-unsubscribe", "list-unsubscribe-post", "list-id", "feedback-id"),
+    *(b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type"),
+    *(b"list-unsubscribe", b"list-unsubscribe-post", b"list-id", b"feedback-id"),
 )
+_PERSONAL = (b"To:", b"Subject:", b"Message-ID:", b"List-Unsubscribe:")  # the other fields are the same for many
 
 _SPACES = re.compile(rb"[ \t]+")
 _LINE_END_SPACES = re.compile(rb"[ \t]+(?=\r\n)")
-_FOLD = re.compile(rb"\r\n(?=[ \t])")
+_NEXT_FIELD = re.compile(rb"(?<=\r\n)(?![ \t])")
+_PADDING, _HASH = PKCS1v15(), SHA256()
 
 
 @dataclass(frozen=True)
@@ -49,20 +54,24 @@ class Signer:
         der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         return f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}"
 
-    def _sign(self, text: bytes) -> bytes:
+    def sign(self, text: bytes) -> bytes:
+        """The signature of a text, by the key alone."""
         if isinstance(self.key, rsa.RSAPrivateKey):
-            return self.key.sign(text, PKCS1v15(), SHA256())
+            return self.key.sign(text, _PADDING, _HASH)
         return self.key.sign(hashlib.sha256(text).digest())
 
 
+def sealed(message: Message, signers: Sequence[Signer], now: datetime) -> bytes:
+    """The message's bytes with a DKIM-Signature header of each signer in front."""
+    signatures = _signatures(message.fields, message.body, signers, now) if signers else ()
+    return b"".join((*signatures, *message.fields, b"\r\n", message.body))
+
+
 def signed(message: bytes, signers: Sequence[Signer], now: datetime) -> bytes:
-    """The message (CRLF lines) with a DKIM-Signature header of each signer in front."""
+    """The same for any message with CRLF lines."""
     head, _, body = message.partition(b"\r\n\r\n")
-    digest = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest()).decode()
-    fields = [_relaxed_field(field) for field in _FOLD.sub(b"", head).split(b"\r\n")]
-    for signer in signers:
-        message = _signature(signer, fields, digest, now) + message
-    return message
+    fields = _NEXT_FIELD.split(head + b"\r\n")[:-1]
+    return b"".join((*_signatures(fields, relaxed_body(body), signers, now), message))
 
 
 def relaxed_body(body: bytes) -> bytes:
@@ -71,26 +80,39 @@ def relaxed_body(body: bytes) -> bytes:
     return body + b"\r\n" if body else b""
 
 
-def _relaxed_field(field: bytes) -> tuple[str, bytes]:
-    name, _, value = field.partition(b":")
-    lower = name.strip().lower()
-    return lower.decode(), lower + b":" + _SPACES.sub(b" ", value).strip()
-
-
-def _signature(signer: Signer, fields: Sequence[tuple[str, bytes]], digest: str, now: datetime) -> bytes:
+def _signatures(fields: Sequence[bytes], body: bytes, signers: Sequence[Signer], now: datetime) -> Iterator[bytes]:
+    """The signatures of a message whose body is canonical, the last signer's first."""
+    digest = base64.b64encode(hashlib.sha256(body).digest())
     # Where a name stands more than once the last one is signed first (RFC 6376 section 5.4.2); ours stand once.
-    present = dict(fields)
-    names = [name for name in SIGNED if name in present]
-    listed = ":".join(f"{name}:{name}" for name in names)
-    tags = (
-        f"v=1; a={signer.algorithm}; c=relaxed/relaxed; d={signer.domain}; s={signer.selector};\r\n"
-        f" t={int(now.timestamp())}; h={_folded(listed)};\r\n bh={digest};\r\n b="
-    )
-    own = _relaxed_field(_FOLD.sub(b"", f"DKIM-Signature: {tags}".encode()))[1]
-    text = b"".join(present[name] + b"\r\n" for name in names) + own
-    value = base64.b64encode(signer._sign(text)).decode()
-    lines = "\r\n ".join(value[at : at + 72] for at in range(0, len(value), 72))
-    return f"DKIM-Signature: {tags}{lines}\r\n".encode()
+    present = dict([(_relaxed if field.startswith(_PERSONAL) else _relaxed_once)(field) for field in fields])
+    names = tuple([name for name in SIGNED if name in present])
+    text = b"".join([present[name] for name in names])
+    for signer in reversed(signers):
+        opening, relaxed = _opening(signer.algorithm, signer.domain, signer.selector, names, int(now.timestamp()))
+        value = base64.b64encode(signer.sign(b"%b%b%b; b=" % (text, relaxed, digest)))
+        lines = b"\r\n ".join([value[at : at + 72] for at in range(0, len(value), 72)])
+        yield b"%b%b;\r\n b=%b\r\n" % (opening, digest, lines)
+
+
+def _relaxed(field: bytes) -> tuple[bytes, bytes]:
+    """A field's name and the field in its canonical form (RFC 6376 section 3.4.2); ours hold no \\v and no \\f."""
+    name, _, value = field.partition(b":")
+    name = name.strip().lower()
+    return name, b"%b:%b\r\n" % (name, b" ".join(value.split()))
+
+
+_relaxed_once = lru_cache(maxsize=512)(_relaxed)
+
+
+@lru_cache(maxsize=64)
+def _opening(algorithm: str, domain: str, selector: str, names: tuple[bytes, ...], moment: int) -> tuple[bytes, bytes]:
+    """A signature's header up to the body's hash, as it is written and in its canonical form."""
+    listed = ":".join(f"{name.decode()}:{name.decode()}" for name in names)
+    written = (
+        f"DKIM-Signature: v=1; a={algorithm}; c=relaxed/relaxed; d={domain}; s={selector};\r\n"
+        f" t={moment}; h={_folded(listed)};\r\n bh="
+    ).encode()
+    return written, _relaxed(written)[1].removesuffix(b"\r\n")
 
 
 def _folded(names: str) -> str:

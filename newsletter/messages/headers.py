@@ -103,7 +103,7 @@ def uri(value: str) -> str:
 def encoded(text: str) -> str:
     """The text as encoded words with a space between, each at most 75 long, none splitting a character (RFC 2047)."""
     octets = text.encode("utf-8")
-    if sum(octet < 0x80 for octet in octets) * 2 < len(octets):
+    if len(octets.decode("ascii", "ignore")) * 2 < len(octets):
         return " ".join(_packed(text, "=?utf-8?b?", lambda s: base64.b64encode(s.encode("utf-8")).decode("ascii")))
     return " ".join(_packed(text, "=?utf-8?q?", _q))
 
@@ -139,6 +139,10 @@ def _plain(text: str) -> bool:
 
 def _packed(text: str, opening: str, encode: Callable[[str], str]) -> Iterator[str]:
     room = _WORD_ROOM - len(opening) - 2
+    whole = encode(text)
+    if len(whole) <= room:
+        yield f"{opening}{whole}?="
+        return
     run = ""
     for sign in text:
         if run and len(encode(run + sign)) > room:
@@ -149,8 +153,6 @@ def _packed(text: str, opening: str, encode: Callable[[str], str]) -> Iterator[s
 
 
 def _q(text: str) -> str:
-    return "".join(_Q.get(octet) or f"={octet:02X}" for octet in text.encode("utf-8"))
-
-
-_SAFE_IN_Q = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"  # RFC 2047, section 5 (3)
-_Q = {octet: chr(octet) for octet in _SAFE_IN_Q} | {0x20: "_"}
+    """RFC 2047, section 5 (3): what may stand in a phrase as it is, which `quote` does not know, then the rest."""
+    octets = quote(text, safe="!*+-/").replace("_", "=5F").replace(".", "=2E").replace("~", "=7E")
+    return octets.replace("%20", "_").replace("%", "=")

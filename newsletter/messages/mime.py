@@ -109,9 +109,12 @@ def _from(sender: Mailbox) -> bytes:
 
 def _list_headers(envelope: Envelope) -> Iterator[bytes]:
     """How to leave and whose mail this is (RFC 2369, RFC 2919, RFC 8058); answering machines keep quiet (RFC 3834)."""
-    ways = [envelope.list_unsubscribe_url, envelope.list_unsubscribe_mailto and _mailto(envelope)]
-    if any(ways):
-        yield headers.line("List-Unsubscribe", ", ".join(headers.uri(way) for way in ways if way))
+    mailto = _mailto(envelope.list_unsubscribe_mailto)
+    if envelope.list_unsubscribe_url:
+        between = ",\r\n " if mailto else ""
+        yield f"List-Unsubscribe: {headers.uri(envelope.list_unsubscribe_url)}{between}{mailto}\r\n".encode("ascii")
+    elif mailto:
+        yield headers.line("List-Unsubscribe", mailto)
     if envelope.list_unsubscribe_url:
         yield b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
     if envelope.list_id:
@@ -121,9 +124,11 @@ def _list_headers(envelope: Envelope) -> Iterator[bytes]:
     yield b"Precedence: bulk\r\n" if envelope.bulk else b"Auto-Submitted: auto-generated\r\n"
 
 
-def _mailto(envelope: Envelope) -> str:
-    way = envelope.list_unsubscribe_mailto
-    return way if way.startswith("mailto:") else f"mailto:{way}"
+@lru_cache(maxsize=16)
+def _mailto(way: str) -> str:
+    if not way:
+        return ""
+    return headers.uri(way if way.startswith("mailto:") else f"mailto:{way}")
 
 
 @lru_cache(maxsize=64)

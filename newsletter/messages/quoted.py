@@ -10,7 +10,6 @@ break. None begins with a dot or with "From ", which relays and mailboxes on the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 LINE = 76  # octets without CRLF
 SOFT = b"=\r\n"
@@ -19,7 +18,6 @@ SOFT = b"=\r\n"
 _ODD = re.compile(rb"[^ -<>-~]|(?<= ) | \Z")
 _HEX = {bytes([octet]): b"=%02X" % octet for octet in range(256)}
 _CHANGED_ON_THE_WAY = (b".", b"From ")
-_CUT_SHORT = re.compile(rb"=[0-9A-F]?\Z")
 
 
 class Quoted(dict[str, bytes]):
@@ -33,21 +31,19 @@ class Quoted(dict[str, bytes]):
 
 def segment(text: str) -> bytes:
     """The text encoded, ready to stand between any others."""
-    if (
-        text.isascii()
-        and text.isprintable()
-        and len(text) < LINE
-        and "=" not in text
-        and "  " not in text
-        and not text.startswith((".", "From"))
-    ):
-        return b"%b=\r\n" % text.encode("ascii") if text else b""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        octets = text.encode("ascii")
+        if b"=" in octets:
+            octets = octets.replace(b"=", b"=3D")
+        if len(octets) < LINE and not octets.startswith(_CHANGED_ON_THE_WAY):
+            return b"%b=\r\n" % octets if octets else b""
+        return _wrapped(octets, LINE - 1) + SOFT
     unix = str(text).replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
     *lines, last = unix.split(b"\n")
-    encoded = [b"".join(_wrapped(_escaped(line), LINE)) + b"\r\n" for line in lines]
+    encoded = [_wrapped(_escaped(line), LINE) + b"\r\n" for line in lines]
     if last:
         # The mark keeps a space at its end as it is: the soft line break stands behind it.
-        encoded.append(b"".join(_wrapped(_escaped(last + b"\n")[:-3], LINE - 1)) + SOFT)
+        encoded.append(_wrapped(_escaped(last + b"\n")[:-3], LINE - 1) + SOFT)
     return b"".join(encoded)
 
 
@@ -55,14 +51,18 @@ def _escaped(line: bytes) -> bytes:
     return _ODD.sub(lambda match: _HEX[match[0]], line)
 
 
-def _wrapped(line: bytes, room: int) -> Iterator[bytes]:
-    """The line in pieces, each but the last with a soft line break; the last is at most `room` long."""
+def _wrapped(line: bytes, room: int) -> bytes:
+    """The line in pieces with soft line breaks between; the last is at most `room` long."""
+    pieces: list[bytes] = []
     while True:
         if line.startswith(_CHANGED_ON_THE_WAY):
             line = _HEX[line[:1]] + line[1:]
         if len(line) <= room:
-            yield line
-            return
-        piece = _CUT_SHORT.sub(b"", line[: LINE - 1])
-        yield piece + SOFT
-        line = line[len(piece) :]
+            pieces.append(line)
+            return SOFT.join(pieces)
+        end = LINE - 1
+        mark = line.rfind(b"=", end - 2, end)  # an encoded octet is not to be cut in two
+        if mark >= 0:
+            end = mark
+        pieces.append(line[:end])
+        line = line[end:]
