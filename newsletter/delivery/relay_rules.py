@@ -119,6 +119,11 @@ def after_success(breaker: Breaker, accepted: int, now: datetime) -> Breaker:
     return Breaker(breaker.problem, breaker.since, breaker.retry_at, breaker.failures, proven, None, breaker.mended_at)
 
 
+def step_of(rate: float) -> timedelta:
+    """How far apart emails are at `rate` per second, rounded up."""
+    return timedelta(microseconds=math.ceil(1e6 / rate))
+
+
 def grant(
     pointer: datetime | None, rate: float | None, wanted: int, now: datetime, burst: timedelta = BURST
 ) -> tuple[int, datetime | None]:
@@ -128,7 +133,7 @@ def grant(
     """
     if rate is None or wanted <= 0:
         return max(wanted, 0), pointer
-    step = timedelta(seconds=1 / rate)
+    step = step_of(rate)
     start = effective(pointer, now, max(burst, step))
     room = now + max(burst, step) - start
     # Steps are rounded up: a microsecond lost per email costs nothing, one gained breaks the promise.
@@ -147,7 +152,7 @@ def effective(pointer: datetime | None, now: datetime, burst: timedelta) -> date
 
 def room_at(pointer: datetime | None, rate: float, now: datetime) -> datetime:
     """When the next email may go."""
-    step = timedelta(seconds=1 / rate)
+    step = step_of(rate)
     return max(effective(pointer, now, max(BURST, step)) + step - max(BURST, step), now)
 
 
@@ -192,7 +197,7 @@ def paced(pointer: Pointer, rate: float, count: int, now: datetime) -> tuple[lis
     """For `count` emails to one domain in order: None to go now, else a moment at which its share has room."""
     going, next_at = grant(pointer.next_at, rate, count, now)
     moments: list[datetime | None] = [None] * going
-    step, tail = timedelta(seconds=1 / rate), pointer.tail_at
+    step, tail = step_of(rate), pointer.tail_at
     for _ in range(count - going):
         first = room_at(next_at, rate, now)
         # Not a microsecond more than a step behind the one before, so the share stays used; and back to the front when
