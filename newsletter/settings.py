@@ -29,7 +29,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "QUEUE_URL": ("sqlite:///path, postgresql://… or redis://…", "the database's own kind"),
     "SECRET_KEY": ("at least 32 characters that nobody else knows", "made once and kept in DATA_DIR"),
     "SMTP_URL": (
-        "smtp://user:password@host:port or smtps://…, with ?starttls=never|auto|require",
+        "smtp://user:password@host:port or smtps://…, with ?starttls=never|auto|require&auth=plain|login|xoauth2",
         "the built-in mailbox at /mailbox",
     ),
     "MAIL_FROM": ("the sender, for example Your Studio <hello@example.org>", "the studio's name <studio@example.org>"),
@@ -62,6 +62,7 @@ class Smtp:
     password: str
     implicit_tls: bool
     starttls: str
+    auth: str = ""  # how to sign in; empty: as the server offers
 
 
 @dataclass(frozen=True)
@@ -287,8 +288,11 @@ def _smtp(value: str) -> Smtp:
     asked = dict(parse_qsl(parts.query, keep_blank_values=True))
     starttls = asked.pop("starttls", "never" if secure else "auto")
     allowed = {"never", "auto"} if secure else {"never", "auto", "require"}
+    auth = asked.pop("auth", "")
+    if auth not in {"", "plain", "login", "xoauth2"}:
+        raise _refuse("SMTP_URL", value)
     if parts.scheme not in {"smtp", "smtps"} or asked or parts.path.strip("/") or starttls not in allowed:
         raise _refuse("SMTP_URL", value)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     port = parts.port or (465 if secure else 587 if user else 25)
-    return Smtp(cast(str, parts.hostname), port, user, password, secure, "never" if secure else starttls)
+    return Smtp(cast(str, parts.hostname), port, user, password, secure, "never" if secure else starttls, auth)

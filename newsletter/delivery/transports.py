@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-import smtplib
-import ssl
-from contextlib import suppress
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -13,44 +12,54 @@ from newsletter import clock
 from newsletter.database.engine import transaction
 from newsletter.delivery import mailbox
 from newsletter.delivery.rules import Reply
+from newsletter.delivery.smtp.connection import Patience
+from newsletter.delivery.smtp.envelope import Outgoing
+from newsletter.delivery.smtp.exchange import Exchange
+from newsletter.delivery.smtp.wire import Answer
 from newsletter.errors import RelayError
 from newsletter.settings import Settings, Smtp
 
-# Long enough for a relay that checks content while we wait, short enough that a dead one frees the worker (seconds).
-PATIENCE = 60
-_ENHANCED = re.compile(r"^([245]\.\d{1,3}\.\d{1,3})\s+")
-CLOSING = 421  # RFC 5321 section 3.8: the server hangs up, whatever it was asked
-_LINE_START_DOT = re.compile(rb"(?m)^\.")
-_LOCAL = {"localhost", "127.0.0.1", "::1"}
+_MESSAGE_ID = re.compile(rb"(?im)^Message-ID:\s*(<[^>\r\n]+>)")
+KEPT = Reply(250, "2.0.0", "Kept in the built-in mailbox")
+POLL = 5.0  # seconds; the exchange itself has the deadlines
 
 
-class Transport(Protocol):
-    """A way out for emails; a context manager, so that a connection serves a whole batch."""
+class Handover(Protocol):
+    """What hands emails over: an `Exchange`, or the built-in mailbox with the same manners."""
 
     name: str
+    outstanding: int
+    problem: RelayError | None
 
     def __enter__(self) -> Self:
-        """Be ready to send; raises RelayError when that cannot be."""
+        """Be ready; raises RelayError when that cannot be."""
         ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Let go of the connection."""
+        """Let go."""
         ...
 
-    def send(self, sender: str, recipient: str, message_id: str, content: bytes) -> Reply:
-        """Hand one email over and say what the relay answered; raises RelayError when it answered nothing at all."""
+    def hand_over(self, emails: Sequence[Outgoing]) -> None:
+        """Queue emails."""
+        ...
+
+    def answers(self, timeout: float) -> list[Answer]:
+        """What became of some of them."""
+        ...
+
+    def keep(self, connections: int) -> None:
+        """At most so many connections from now on."""
         ...
 
 
-def choose(settings: Settings) -> Transport:
-    """The transport that the settings ask for."""
-    return SmtpTransport(settings.smtp) if settings.smtp else MailboxTransport()
-
-
-class MailboxTransport:
+class MailboxExchange:
     """The built-in mailbox: idempotent by Message-ID, so sending again after a crash doubles nothing."""
 
-    name = "mailbox"
+    def __init__(self, name: str = "mailbox") -> None:
+        self.name = name
+        self.outstanding = 0
+        self.problem: RelayError | None = None
+        self._answers: list[Answer] = []
 
     def __enter__(self) -> Self:
         """Nothing to open."""
@@ -59,117 +68,65 @@ class MailboxTransport:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Nothing to close."""
 
-    def send(self, sender: str, recipient: str, message_id: str, content: bytes) -> Reply:  # noqa: ARG002
-        """Put the email into the mailbox."""
+    def hand_over(self, emails: Sequence[Outgoing]) -> None:
+        """Put the emails into the mailbox, in one transaction."""
         with transaction() as session:
-            mailbox.receive(session, message_id, recipient, content, clock.now())
-        return Reply(250, "2.0.0", "Kept in the built-in mailbox")
+            now = clock.now()
+            for email in emails:
+                mailbox.receive(session, _message_id(email), email.recipient, email.content, now)
+        self._answers += [Answer(email.key, KEPT) for email in emails]
+        self.outstanding += len(emails)
+
+    def answers(self, timeout: float) -> list[Answer]:  # noqa: ARG002 - they are there at once
+        """All of them were taken."""
+        answers, self._answers, self.outstanding = self._answers, [], 0
+        return answers
+
+    def keep(self, connections: int) -> None:
+        """It has none."""
 
 
-class SmtpTransport:
-    """One SMTP connection (RFC 5321), with STARTTLS (RFC 3207) and AUTH (RFC 4954) as SMTP_URL says."""
+def _message_id(email: Outgoing) -> str:
+    found = _MESSAGE_ID.search(email.content.partition(b"\r\n\r\n")[0])
+    if found is not None:
+        return found[1].decode("ascii", "replace")
+    # An email without one is the same email when it is the same to the byte.
+    return f"<{hashlib.sha256(email.recipient.encode() + email.content).hexdigest()}@mailbox>"
 
-    def __init__(self, smtp: Smtp, patience: float = PATIENCE) -> None:
-        self.smtp, self.patience = smtp, patience
-        self.name = f"{smtp.host}:{smtp.port}"
-        self._connection: smtplib.SMTP | None = None
+
+class Transport:
+    """One email at a time over a `Handover`, for test emails and the doctor."""
+
+    def __init__(self, handover: Handover) -> None:
+        self.handover, self.name = handover, handover.name
 
     def __enter__(self) -> Self:
-        """Connect; raises RelayError when the relay is unreachable or refuses us."""
-        self._connect()
+        """Be ready to send; raises RelayError when that cannot be."""
+        self.handover.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Say goodbye."""
-        self._drop(politely=True)
-
-    def _drop(self, *, politely: bool = False) -> None:
-        if self._connection is not None:
-            with suppress(OSError, smtplib.SMTPException):
-                self._connection.quit() if politely else self._connection.close()
-        self._connection = None
-
-    def _connect(self) -> smtplib.SMTP:
-        if self._connection is not None:
-            return self._connection
-        smtp = self.smtp
-        try:
-            if smtp.implicit_tls:
-                self._connection = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=self.patience, context=self._tls())
-            else:
-                self._connection = smtplib.SMTP(smtp.host, smtp.port, timeout=self.patience)
-            self._secure(self._connection)
-            if smtp.username:
-                self._connection.login(smtp.username, smtp.password)
-        except (OSError, smtplib.SMTPException) as problem:
-            self._drop()
-            raise RelayError(
-                f"The mail server {self.name} cannot be used: {_words(problem)}",
-                means="Emails wait in the outbox; nothing is lost.",
-                remedy="Check SMTP_URL and that the server is running; sending starts again by itself.",
-            ) from problem
-        return self._connection
-
-    def _secure(self, connection: smtplib.SMTP) -> None:
-        connection.ehlo_or_helo_if_needed()
-        if self.smtp.implicit_tls:
-            return
-        offered = connection.has_extn("starttls")
-        if self.smtp.starttls == "require" and not offered:
-            raise smtplib.SMTPNotSupportedError("it offers no STARTTLS, but SMTP_URL requires it")
-        if offered and self.smtp.starttls != "never":
-            connection.starttls(context=self._tls())
-            connection.ehlo()
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self.smtp.host in _LOCAL and self.smtp.starttls == "auto":
-            # A mail server on the same machine has a self-signed certificate as a rule, and nobody is in between.
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context
+        """Let go of the connection."""
+        self.handover.__exit__(kind, error, at)
 
     def send(self, sender: str, recipient: str, message_id: str, content: bytes) -> Reply:  # noqa: ARG002
-        """One SMTP transaction. A reply lost after the end of data is code 0: nobody knows whether it went."""
-        connection = self._connect()
-        try:
-            for command, about in (
-                (f"MAIL FROM:<{sender}>", "session"),
-                (f"RCPT TO:<{recipient}>", "recipient"),
-                ("DATA", "recipient"),
-            ):
-                reply = _reply(connection.docmd(command), about)
-                if reply.code == CLOSING or not 200 <= reply.code < 600:
-                    raise smtplib.SMTPResponseException(reply.code, reply.text)
-                if reply.code not in {250, 251, 354}:
-                    connection.rset()
-                    return reply
-        except (OSError, smtplib.SMTPException) as problem:
-            self._drop()
-            raise RelayError(f"The connection to {self.name} broke: {_words(problem)}") from problem
-        return self._hand_over(connection, content)
-
-    def _hand_over(self, connection: smtplib.SMTP, content: bytes) -> Reply:
-        ending = b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n"
-        try:
-            connection.send(_LINE_START_DOT.sub(b"..", content) + ending)
-            reply = _reply(connection.getreply(), "recipient")
-            if not 200 <= reply.code < 600:
-                raise smtplib.SMTPServerDisconnected("what came is no SMTP")
-            return reply
-        except (OSError, smtplib.SMTPException) as problem:
-            self._drop()
-            return Reply(0, text=f"The answer was lost: {_words(problem)}")
+        """Hand one email over and say what the relay answered; raises RelayError when its end never began to leave."""
+        self.handover.hand_over([Outgoing(0, sender, recipient, content)])
+        while not (answers := self.handover.answers(POLL)):
+            pass
+        reply = answers[0].reply
+        if reply is None:
+            raise self.handover.problem or RelayError(f"The connection to {self.name} broke.")
+        return reply
 
 
-def _reply(answer: tuple[int, bytes], about: str) -> Reply:
-    code, raw = answer
-    text = raw.decode("utf-8", "replace")
-    enhanced = _ENHANCED.match(text)
-    return Reply(code, enhanced[1] if enhanced else "", text, about)
+def choose(settings: Settings) -> Transport:
+    """The transport that the settings ask for."""
+    return Transport(exchange(settings.smtp))
 
 
-def _words(problem: Exception) -> str:
-    if isinstance(problem, smtplib.SMTPResponseException):
-        error = problem.smtp_error
-        return f"{problem.smtp_code} {error.decode('utf-8', 'replace') if isinstance(error, bytes) else error}"
-    return str(problem) or type(problem).__name__
+def exchange(smtp: Smtp | None, *, connections: int = 1, patience: Patience | None = None, name: str = "") -> Handover:
+    """The way out to a mail server, or into the built-in mailbox when there is none."""
+    if smtp is None:
+        return MailboxExchange(name or "mailbox")
+    return Exchange(smtp, connections=connections, patience=patience, name=name)

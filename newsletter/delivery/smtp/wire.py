@@ -1,0 +1,394 @@
+"""SMTP without a socket: bytes in, bytes out, and what became of each email.
+
+Three ways to talk, by what the server offers: step by step; PIPELINING (RFC 2920), where the end of one email and the
+next envelope leave in one write; and PIPELINING with CHUNKING (RFC 3030), where whole emails are in flight.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from dataclasses import dataclass
+
+from newsletter.delivery.rules import Reply, stops_relay
+from newsletter.delivery.smtp.envelope import Extensions, Outgoing, mail, refusal, stuffed
+from newsletter.delivery.smtp.handshake import SECURE, Conversation, Unusable, converse
+from newsletter.delivery.smtp.replies import CLOSING, Replies, Stage, read
+from newsletter.errors import RelayError
+from newsletter.settings import Smtp
+
+# Emails in flight on one connection with CHUNKING. A line that breaks makes them all uncertain, so only as many as
+# hide a long way: 4 on a way of 30 ms are 130 emails a second and connection.
+IN_FLIGHT = 4
+
+RSET, MAIL, RCPT, DATA, END = Stage.RSET, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.END
+YES, GO_ON, LATER, NEVER = b"2345"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of an email: the relay's reply; `Reply(0)` its end had begun to leave and the answer was lost.
+
+    None: its end never began to leave, so it may be given back.
+    """
+
+    key: int
+    reply: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """An email that surely did not go, and may go over another connection; `reply` is the 421 it met."""
+
+    email: Outgoing
+    reply: Reply | None
+
+
+@dataclass(frozen=True, slots=True)
+class Secure:
+    """TLS is to be taken up now; then `Wire.secured` goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The server knows us and takes emails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """Nothing more is to be said or heard here, and why; `idle` that nothing was under way, so nobody need care."""
+
+    why: str
+    problem: RelayError | None
+    idle: bool
+
+
+Event = Answer | Returned | Secure | Ready | Over
+
+
+class _Job:
+    """One email on its way: `point` is where in the stream its end begins, `end` where it is complete."""
+
+    __slots__ = ("email", "end", "heard", "point", "refusal", "taken")
+
+    def __init__(self, email: Outgoing) -> None:
+        self.email = email
+        self.refusal: Reply | None = None  # what it was refused for before its bytes
+        self.taken = False  # RCPT was accepted
+        self.heard = False  # any reply came
+        self.point = self.end = sys.maxsize
+
+
+class Wire:
+    """One connection's conversation. Emails are taken from `queue`, which several connections may share.
+
+    Write `outgoing()` and tell `sent`; give what comes to `receive`; tell `lost` when the connection broke.
+    """
+
+    def __init__(self, smtp: Smtp, queue: deque[Outgoing]) -> None:
+        self.offered = Extensions()
+        self.ready = self.over = self.closing = self.quitting = False
+        self.heard = 0  # whole replies
+        self._smtp, self._name = smtp, f"{smtp.host}:{smtp.port}"
+        self._queue, self._jobs, self._expected = queue, deque[_Job](), deque[Stage]()
+        self._replies, self._events = Replies(), list[Event]()
+        self._chunks, self._offset, self._queued, self._sent = deque[bytes](), 0, 0, 0
+        self._pipelining = self._chunking = self._securing = False
+        self._stopping = self.retiring = False
+        self._unclean = False  # the server may still hold a transaction that came to nothing
+        self._waiting = False  # an envelope is out whose DATA is not answered
+        self._said, self._known = b"", Reply(0)
+        self._talk: Conversation  # from `open` on
+
+    # What the connection tells and asks
+
+    def open(self, hello: str) -> None:
+        """We are through to the server and introduce ourselves by that name once it has greeted us."""
+        self._talk = converse(self._smtp, hello)
+        next(self._talk)
+
+    def outgoing(self) -> bytes | memoryview:
+        """What is to be written next; empty when nothing is."""
+        if not self._chunks:
+            return b""
+        return memoryview(self._chunks[0])[self._offset :] if self._offset else self._chunks[0]
+
+    def sent(self, count: int) -> None:
+        """So many bytes of `outgoing` have left."""
+        self._sent += count
+        self._offset += count
+        if self._offset == len(self._chunks[0]):
+            self._chunks.popleft()
+            self._offset = 0
+
+    def receive(self, data: bytes) -> list[Event]:
+        """Take in what came; never raises."""
+        replies = self._replies.feed(data)
+        self.heard += len(replies)
+        for raw in replies:
+            if self.over:
+                break
+            self._hear(raw) if self.ready else self._converse(raw)
+        if not self.over:
+            if self._replies.garbled:
+                self._end(f"what came is {self._replies.garbled}", orderly=False)
+            elif self._securing and self._replies.is_within:
+                self._unusable("it spoke on in the clear after STARTTLS.")
+            elif self._queue:
+                self._top_up()
+        return self._take()
+
+    def secured(self) -> list[Event]:
+        """TLS is in place."""
+        self._securing = False
+        self._write(self._talk.send(b""))
+        return self._take()
+
+    def start(self) -> list[Event]:
+        """The queue has emails: begin what can be begun."""
+        self._top_up()
+        return self._take()
+
+    def stop(self) -> None:
+        """Begin no email, and not the bytes of one whose envelope is out."""
+        self._stopping = True
+
+    def retire(self) -> None:
+        """Begin no further email."""
+        self.retiring = True
+
+    def quit(self) -> None:
+        """Say goodbye; only when `idle`."""
+        if not self.quitting:
+            self.quitting = True
+            self._write(b"QUIT\r\n")
+
+    def lost(self, why: str, *, orderly: bool) -> list[Event]:
+        """The connection is gone; `orderly` when the server's own end was seen, and not only our patience's."""
+        if not self.over:
+            self._end(why, orderly=orderly)
+        return self._take()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way; True before the first email, too."""
+        return self.ready and not self._jobs
+
+    @property
+    def at_the_end(self) -> bool:
+        """Whether the server is thinking about a whole email, which may take it long."""
+        return bool(self._expected) and self._expected[0] is END
+
+    def _take(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+    def _write(self, data: bytes) -> None:
+        if data:
+            self._chunks.append(data)
+            self._queued += len(data)
+
+    # Before the first email
+
+    def _converse(self, raw: bytes) -> None:
+        if self._securing:
+            # Whoever put it there wanted us to take it for something said under TLS (RFC 3207 section 6).
+            self._unusable("it spoke on in the clear after STARTTLS.")
+            return
+        try:
+            command = self._talk.send(raw)
+        except StopIteration as done:
+            self.offered = done.value
+            self.ready, self._pipelining = True, self.offered.pipelining
+            self._chunking = self.offered.chunking
+            self._events.append(Ready())
+        except RelayError as problem:
+            self._over(problem.happened, problem, idle=False)
+        else:
+            if command == SECURE:
+                self._securing = True
+                self._events.append(Secure())
+            else:
+                self._write(command)
+
+    def _unusable(self, what: str) -> None:
+        self._over(what, Unusable(self._name, what), idle=False)
+
+    # Emails
+
+    def _top_up(self) -> None:
+        while self._queue and self.ready and not (self.over or self.closing or self._stopping or self.retiring):
+            if self.quitting or not self._has_room():
+                return
+            self._write(self._envelope())
+
+    def _has_room(self) -> bool:
+        if not self._pipelining:
+            return not self._jobs
+        return len(self._jobs) < IN_FLIGHT if self._chunking else not self._waiting
+
+    def _next(self) -> _Job | None:
+        while self._queue and not self._stopping:
+            email = self._queue.popleft()
+            refused = refusal(email, self.offered)
+            if refused is None:
+                return _Job(email)
+            self._answer(email.key, refused)
+        return None
+
+    def _envelope(self) -> bytes:
+        """The next email's commands, as far as they may go now, or nothing when there is none."""
+        job = self._next()
+        if job is None:
+            return b""
+        # RFC 3030 section 2: after a refused BDAT only RSET makes a clear start; in flight nobody knows yet.
+        reset = self._unclean or (self._pipelining and self._chunking and bool(self._jobs))
+        self._unclean = False
+        self._jobs.append(job)
+        if reset:
+            self._expected.append(RSET)
+        if not self._pipelining:
+            if reset:
+                return b"RSET\r\n"
+            self._expected.append(MAIL)
+            return mail(job.email, self.offered).encode()
+        commands = f"{mail(job.email, self.offered)}RCPT TO:<{job.email.recipient}>\r\n"
+        if reset:
+            commands = "RSET\r\n" + commands
+        if self._chunking:
+            self._expected.extend((MAIL, RCPT))
+            return self._chunk(job, commands.encode())
+        self._expected.extend((MAIL, RCPT, DATA))
+        self._waiting = True
+        return f"{commands}DATA\r\n".encode()
+
+    def _chunk(self, job: _Job, before: bytes = b"") -> bytes:
+        content = job.email.content
+        command = f"BDAT {len(content)} LAST\r\n".encode()
+        job.point = self._queued + len(before)
+        job.end = job.point + len(command) + len(content)
+        self._expected.append(END)
+        return b"".join((before, command, content))
+
+    def _content(self, job: _Job) -> None:
+        """The server waits for the email's bytes."""
+        self._waiting = False
+        if self._stopping or (job.refusal and job.taken):
+            # A lone dot would deliver an empty email to a recipient who was taken: rather hang up without one.
+            self._end("we broke off before the email's bytes", orderly=False)
+            return
+        content = b"" if job.refusal else stuffed(job.email.content)
+        job.point = self._queued + len(content)
+        job.end = job.point + 3
+        self._expected.append(END)
+        following = self._envelope() if self._pipelining and self._may_follow() else b""
+        self._write(b"".join((content, b".\r\n", following)))
+
+    def _may_follow(self) -> bool:
+        return bool(self._queue) and not (self.closing or self.retiring)
+
+    def _hear(self, raw: bytes) -> None:
+        if not self._expected:
+            self._unasked(raw)
+            return
+        stage, job, kind = self._expected.popleft(), self._jobs[0], raw[0]
+        job.heard = True
+        if kind == YES and stage is not DATA:
+            if stage is END:
+                self._accepted(job, raw)
+            elif stage is RCPT:
+                job.taken = True
+                if not self._pipelining:
+                    self._step(job, stage)
+            elif not self._pipelining:
+                self._step(job, stage)
+        elif kind == GO_ON and stage is DATA:
+            self._content(job)
+        elif kind in (LATER, NEVER):
+            self._refused(job, stage, raw)
+        else:
+            self._end(f"it answered {stage.name} with {raw[:3].decode()}", orderly=False)
+
+    def _unasked(self, raw: bytes) -> None:
+        if self.quitting or raw.startswith(b"421"):
+            self._over("it said goodbye", None, idle=True)
+        else:
+            self._end("it answered what nobody had asked", orderly=False)
+
+    def _step(self, job: _Job, stage: Stage) -> None:
+        """Without PIPELINING: the command that follows the one just taken."""
+        if stage is RSET:
+            self._expected.append(MAIL)
+            self._write(mail(job.email, self.offered).encode())
+        elif stage is MAIL:
+            self._expected.append(RCPT)
+            self._write(f"RCPT TO:<{job.email.recipient}>\r\n".encode())
+        elif self._chunking:
+            self._write(self._chunk(job))
+        else:
+            self._expected.append(DATA)
+            self._write(b"DATA\r\n")
+
+    def _accepted(self, job: _Job, raw: bytes) -> None:
+        if self._sent < job.end:
+            self._end("it took the email before its end", orderly=False)
+            return
+        self._jobs.popleft()
+        if job.refusal and not job.taken:
+            self._answer(job.email.key, job.refusal)  # what it took was the lone dot, or a chunk for nobody
+            return
+        if raw != self._said:
+            self._said, self._known = raw, read(raw, END)
+        self._events.append(Answer(job.email.key, self._known))
+
+    def _refused(self, job: _Job, stage: Stage, raw: bytes) -> None:
+        reply = read(raw, stage)
+        if reply.code == CLOSING:
+            self.closing = True
+        early = stage is END and self._sent < job.end
+        if stage is RSET and not self.closing:
+            self._end(f"it refused RSET: {reply.code} {reply.text}", orderly=False)
+        elif stage is DATA or stage is END or not self._pipelining:
+            self._waiting = self._waiting and stage is not DATA
+            self._unclean = stage is not MAIL and (stage is not END or self._chunking)
+            self._finish(job, job.refusal or reply, stage)
+            if early:
+                self._end("it refused the email before its end", orderly=False)
+        elif job.refusal is None:
+            job.refusal = reply
+
+    def _finish(self, job: _Job, reply: Reply, stage: Stage) -> None:
+        self._jobs.popleft()
+        if reply.code == CLOSING and stage is not END:
+            self._events.append(Returned(job.email, reply))
+        else:
+            self._answer(job.email.key, reply)
+
+    def _answer(self, key: int, reply: Reply) -> None:
+        self._events.append(Answer(key, reply))
+        self._stopping = self._stopping or stops_relay(reply)
+
+    # The end
+
+    def _end(self, why: str, *, orderly: bool) -> None:
+        jobs, self._jobs = self._jobs, deque()
+        for job in jobs:
+            self._settle(job, why, orderly)
+        problem = None if self.ready else Unusable(self._name, f"{why}.", soon=True)
+        self._over(why, problem, idle=not jobs and self.ready)
+
+    def _settle(self, job: _Job, why: str, orderly: bool) -> None:
+        if job.refusal and not job.taken and job.refusal.code != CLOSING:
+            self._answer(job.email.key, job.refusal)
+        elif job.refusal and job.refusal.code == CLOSING and orderly:
+            self._events.append(Returned(job.email, job.refusal))
+        elif self._sent <= job.point or (self.closing and orderly and not job.heard):
+            # After 421 and its own end the server has read no further (RFC 5321 section 3.8).
+            self._events.append(Returned(job.email, job.refusal))
+        else:
+            self._events.append(Answer(job.email.key, Reply(0, text=f"The answer was lost: {why}")))
+
+    def _over(self, why: str, problem: RelayError | None, *, idle: bool) -> None:
+        self.over = True
+        self._chunks.clear()
+        self._events.append(Over(why, problem, idle))
