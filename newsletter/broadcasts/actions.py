@@ -1,11 +1,10 @@
-"""Writes of broadcasts."""
+"""Writes of broadcasts up to the queue: words, audience, moment."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, or_, update
 from sqlalchemy.orm import Session
 
 from newsletter.broadcasts import queries, rules
@@ -13,9 +12,7 @@ from newsletter.broadcasts.letters import letter_of
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import Audience, BroadcastState, Text, Whom
 from newsletter.database.engine import after_commit
-from newsletter.delivery import actions as delivery
 from newsletter.delivery.letters import studio_in_mail
-from newsletter.delivery.rules import Lane
 from newsletter.errors import InputError
 from newsletter.messages.source import parse
 from newsletter.work.queue import wake
@@ -106,35 +103,27 @@ def queue_from_file(
     return queue(session, draft.id, now)
 
 
-def cancel(session: Session, broadcast_id: int) -> None:
-    """Call a queued broadcast off; raises InputError when it has started."""
-    _leave_queue(session, broadcast_id, BroadcastState.CANCELED)
-
-
 def take_back(session: Session, broadcast_id: int, now: datetime) -> None:
-    """Make a queued broadcast a draft again, to go on writing; raises InputError when it has started."""
-    _leave_queue(session, broadcast_id, BroadcastState.DRAFT)
+    """Make a broadcast a draft again, to go on writing; raises InputError once its first email is planned."""
+    unsent = or_(Broadcast.state == BroadcastState.QUEUED, Broadcast.planned_to == 0)
+    if not move(session, broadcast_id, BroadcastState.DRAFT, unsent, started_at=None):
+        queries.find(session, broadcast_id)
+        raise InputError(
+            "This email is not waiting any more.",
+            means="It has started, or somebody called it off. Nothing was changed.",
+            remedy="Look at its newest state.",
+        )
     draft = queries.find(session, broadcast_id)
     if draft.send_at is not None and draft.send_at <= now:
         draft.send_at = None
         session.flush()
 
 
-def _leave_queue(session: Session, broadcast_id: int, to: BroadcastState) -> None:
-    queries.find(session, broadcast_id)
-    if not _move(session, broadcast_id, to):
-        raise InputError(
-            "This email is not queued any more.",
-            means="It has started, or somebody called it off. Nothing was changed.",
-            remedy="Look at its newest state.",
-        )
-
-
-def _move(session: Session, broadcast_id: int, to: BroadcastState, *more: object, **values: object) -> bool:
-    """Leave the queue, unless another worker or operator was faster; whoever changes no row was too late."""
+def move(session: Session, broadcast_id: int, to: BroadcastState, *more: ColumnElement[bool], **values: object) -> bool:
+    """Follow one arrow, unless another worker or operator was faster; whoever changes no row was too late."""
     moved = session.connection().execute(
         update(Broadcast)
-        .where(Broadcast.id == broadcast_id, Broadcast.state == BroadcastState.QUEUED, *more)  # type: ignore[arg-type]
+        .where(Broadcast.id == broadcast_id, Broadcast.state.in_(rules.sources(to)), *more)
         .values(state=to, **values)
     )
     return bool(moved.rowcount)
@@ -146,32 +135,3 @@ def delete_draft(session: Session, broadcast_id: int) -> None:
     if draft.state != BroadcastState.DRAFT:
         raise InputError("Only drafts can be deleted.", means="What was sent stays on record.")
     session.delete(draft)
-
-
-def start(session: Session, proved: Broadcast, failed: Mapping[int, str], problem: str, now: datetime) -> int:
-    """Fix the recipients (semantics 2.12) of the broadcast as it was proved; returns how many, 0 when it moved on.
-
-    `failed` says for which subscriber ids the email cannot be made, and why: their rows are canceled and listed.
-    """
-    # Words and audience must still be those of the proof: it may have been taken back, changed and queued again.
-    same = (Broadcast.source == proved.source, Broadcast.audience == proved.audience)
-    if not _move(session, proved.id, BroadcastState.STARTED, *same, started_at=now, problem=problem):
-        return 0
-    who = rules.audience(proved.audience)
-    planned = delivery.plan_many(
-        session,
-        reason=queries.reason_of(proved.id),
-        subscribers=queries.recipients(who),
-        lane=Lane.BULK,
-        due_at=proved.send_at or now,
-        now=now,
-    )
-    for person_id, delivery_id in queries.delivery_ids(session, proved.id, failed):
-        delivery.cancel(session, delivery_id, f"Could not be made for this reader: {failed[person_id]}", now)
-    return planned
-
-
-def refuse(session: Session, proved: Broadcast, problem: str) -> None:
-    """The email cannot be made for anybody: back to the drafts, with the reason in words."""
-    same = Broadcast.source == proved.source
-    _move(session, proved.id, BroadcastState.DRAFT, same, problem=problem, send_at=None)

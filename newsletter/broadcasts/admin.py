@@ -12,8 +12,9 @@ from newsletter import clock
 from newsletter.accounts import actions as accounts
 from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.accounts.presentation import look
-from newsletter.broadcasts import actions, aiming, previews, queries, rules, starts
+from newsletter.broadcasts import actions, aiming, previews, queries, rules, running, starts
 from newsletter.broadcasts.models import Broadcast
+from newsletter.broadcasts.progress import progress
 from newsletter.broadcasts.rules import BROADCAST_WORDS, BroadcastState, Text
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions as delivery
@@ -189,25 +190,37 @@ def _aim_page(session: Session, draft: Broadcast, form: aiming.AimForm, problem:
 
 @bp.get("/<int:broadcast_id>")
 def show(broadcast_id: int) -> str:
-    """Before: what will happen, in one look. After: what became of it."""
+    """Before: what will happen, in one look. While it runs and after: what became of it."""
     session, now = db.session(), clock.now()
     found = queries.find(session, broadcast_id)
-    who, tally = rules.audience(found.audience), queries.tallies(session, [broadcast_id])[broadcast_id]
-    problem = aiming.problem_of(session, found, now) if found.state == BroadcastState.DRAFT else None
+    who, tally = rules.audience(found.audience), queries.tally_of(session, broadcast_id)
+    draft = found.state == BroadcastState.DRAFT
     return render_template(
         "broadcasts/email.html",
         found=found,
         text=rules.read_source(found.source),
         whom=aiming.whom_words(session, found, tally),
-        count=queries.count(session, who),
+        count=queries.count(session, who) if draft else 0,
         when_words=rules.moment_words(found.send_at, now, look().zone),
-        tally=tally,
+        progress=progress(found, tally) if found.started_at else None,
         reason=queries.reason_of(broadcast_id),
-        problem=problem,
+        problem=aiming.problem_of(session, found, now) if draft else None,
+        may_take_back=rules.may_take_back(found.state, found.planned_to),
         sandbox=SANDBOX,
         phone=request.args.get("width") == "phone",
         zone=look().zone.key,
         BROADCAST_WORDS=BROADCAST_WORDS,
+    )
+
+
+@bp.get("/<int:broadcast_id>/progress")
+def live(broadcast_id: int) -> str:
+    """How far it is, alone, for the page that watches it."""
+    session = db.session()
+    found = queries.find(session, broadcast_id)
+    shown = progress(found, queries.tally_of(session, broadcast_id))
+    return render_template(
+        "broadcasts/progress.html", found=found, progress=shown, reason=queries.reason_of(broadcast_id)
     )
 
 
@@ -229,13 +242,44 @@ def queue(broadcast_id: int) -> AnyResponse:
     return redirect(url_for("broadcasts.show", broadcast_id=broadcast_id))
 
 
+def _why() -> str:
+    # The audit log holds no addresses.
+    return " ".join(request.form.get("why", "").replace("@", " at ").split())[:300]
+
+
+@bp.post("/<int:broadcast_id>/pause")
+def pause(broadcast_id: int) -> AnyResponse:
+    """Let nothing more go out for now."""
+    why = _why()
+    words = f"Paused by {current_operator().name or 'an operator'}" + (f": {why}" if why else ".")
+    with transaction() as session:
+        paused = running.pause(session, broadcast_id, words, clock.now())
+        if paused:
+            _record(session, "broadcast.paused", broadcast_id, why=why)
+    if paused:
+        flash("Paused. Nothing more goes out until you go on.")
+    else:
+        flash("There is nothing to pause; it is not being sent.", "problem")
+    return redirect(url_for("broadcasts.show", broadcast_id=broadcast_id))
+
+
+@bp.post("/<int:broadcast_id>/resume")
+def resume(broadcast_id: int) -> AnyResponse:
+    """Go on where it stood."""
+    with transaction() as session:
+        running.resume(session, broadcast_id)
+        _record(session, "broadcast.resumed", broadcast_id)
+    flash("It goes on.")
+    return redirect(url_for("broadcasts.show", broadcast_id=broadcast_id))
+
+
 @bp.post("/<int:broadcast_id>/cancel")
 def cancel(broadcast_id: int) -> AnyResponse:
-    """Call it off while it is queued."""
+    """Call it off, queued or half sent."""
     with transaction() as session:
-        actions.cancel(session, broadcast_id)
-        _record(session, "broadcast.canceled", broadcast_id)
-    flash("Called off. Nobody gets it.")
+        was = running.cancel(session, broadcast_id, clock.now())
+        _record(session, "broadcast.canceled", broadcast_id, why=_why())
+    flash("Called off. Nobody gets it." if was == BroadcastState.QUEUED else "Called off. Nobody else gets it.")
     return redirect(url_for("broadcasts.show", broadcast_id=broadcast_id))
 
 

@@ -83,7 +83,8 @@ def whom_words(session: Session, found: Broadcast, tally: Tally) -> str:
     """The audience in words, with how many people it had when it started, or has now."""
     who = rules.audience(found.audience)
     if who.whom is not Whom.PERSON:
-        number = tally.total if found.started_at else queries.count(session, who)
+        fixed = found.started_at is not None and found.planned_to >= found.through_id
+        number = tally.total if fixed else queries.count(session, who)
         return rules.audience_words(who, number)
     person = audience.subscriber(session, who.person)
     return rules.audience_words(who, 1, person.email if person else "somebody who is gone")

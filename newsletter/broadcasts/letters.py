@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
 from newsletter.audience import queries as audience
 from newsletter.audience import rules as audience_rules
-from newsletter.broadcasts import rules
+from newsletter.broadcasts import queries, rules
 from newsletter.broadcasts.models import Broadcast
-from newsletter.broadcasts.rules import BroadcastState, Whom
+from newsletter.broadcasts.rules import Whom
 from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
 from newsletter.delivery.models import Delivery
 from newsletter.errors import SourceError, SuppleError
@@ -26,22 +29,51 @@ HEAD = 0  # the "line" of subject and preheader, which have fields of their own 
 _PLAIN = dialect.Dialect(escape=False)
 
 
+class Planned(Protocol):
+    """What is asked of a ledger row: whose it is and why."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def subscriber_id(self) -> int: ...
+
+
 def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
     """The email, unless its reader has left or the broadcast was called off (semantics 2.6)."""
-    number = delivery.reason.partition(":")[2]
-    broadcast = session.get(Broadcast, int(number))
-    if broadcast is None or broadcast.state != BroadcastState.STARTED:
-        return Withdrawn("the email to everybody was called off")
     person = audience.subscriber(session, delivery.subscriber_id)
     if person is None:
         return Withdrawn("this person is gone")
     why_not = audience_rules.why_not_marketing(person.status, person.marketing)
-    if why_not:
-        return Withdrawn(why_not)
+    return Withdrawn(why_not) if why_not else batch(session, [delivery])[delivery.id]
+
+
+def batch(session: Session, deliveries: Sequence[Planned]) -> dict[int, Letter | Withdrawn]:
+    """The emails of several rows at once, by the rows' ids; that their readers may get marketing is asked before.
+
+    Reads each broadcast and the studio once, and the tag of all readers in one question.
+    """
+    by_reason: dict[str, list[Planned]] = defaultdict(list)
+    for delivery in deliveries:
+        by_reason[delivery.reason].append(delivery)
+    found: dict[int, Letter | Withdrawn] = {}
+    for reason, rows in by_reason.items():
+        found |= _of_one(session, int(reason.partition(":")[2]), rows)
+    return found
+
+
+def _of_one(session: Session, broadcast_id: int, rows: Sequence[Planned]) -> dict[int, Letter | Withdrawn]:
+    broadcast = session.get(Broadcast, broadcast_id)
+    if broadcast is None or broadcast.state not in rules.LEAVES:
+        return dict.fromkeys((row.id for row in rows), Withdrawn("the email to everybody was called off"))
+    made = letter_of(broadcast.source, studio_in_mail(session))
     who = rules.audience(broadcast.audience)
-    if who.whom is Whom.TAG and who.tag not in audience.tag_names(session, person.id):
-        return Withdrawn(f"not tagged {who.tag} any more")
-    return letter_of(broadcast.source, studio_in_mail(session))
+    if who.whom is not Whom.TAG:
+        return dict.fromkeys((row.id for row in rows), made)
+    tagged = queries.tagged(session, who.tag, [row.subscriber_id for row in rows])
+    untagged = Withdrawn(f"not tagged {who.tag} any more")
+    return {row.id: made if row.subscriber_id in tagged else untagged for row in rows}
 
 
 def letter_of(source: str, studio: Studio) -> Letter:

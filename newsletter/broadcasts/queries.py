@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
 from newsletter.audience import queries as audience
 from newsletter.audience.models import Subscriber, SubscriberTag, Tag
-from newsletter.broadcasts.models import Broadcast
-from newsletter.broadcasts.rules import Audience, BroadcastState, Whom
+from newsletter.audience.queries import Reader
+from newsletter.broadcasts.models import Broadcast, Unmakeable
+from newsletter.broadcasts.rules import RUNNING, Answers, Audience, BroadcastState, Whom
 from newsletter.broadcasts.rules import audience as audience_of
 from newsletter.delivery.models import Delivery
+from newsletter.delivery.models import Tally as Counter
 from newsletter.delivery.rules import State
 from newsletter.errors import InputError, NotFound
 from newsletter.web.paging import LIKE_ESCAPE, containing
-
-WAITING = frozenset({State.PLANNED, State.CLAIMED, State.SENDING})
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,34 @@ class Tally:
     """How a broadcast went so far, in emails."""
 
     total: int = 0
-    waiting: int = 0
+    planned: int = 0
+    under_way: int = 0
     accepted: int = 0
     deferred: int = 0
     rejected: int = 0
+    expired: int = 0
     uncertain: int = 0
     canceled: int = 0
 
     @property
+    def waiting(self) -> int:
+        """Emails that have not been tried yet."""
+        return self.planned + self.under_way
+
+    @property
+    def open(self) -> int:
+        """Emails that something may still happen to."""
+        return self.waiting + self.deferred + self.uncertain
+
+    @property
     def done(self) -> int:
         """Emails that need nothing more."""
-        return self.total - self.waiting - self.deferred - self.uncertain
+        return self.total - self.open
+
+    @property
+    def answers(self) -> Answers:
+        """What mail servers said for good."""
+        return Answers(self.accepted, self.rejected)
 
 
 def reason_of(broadcast_id: int) -> str:
@@ -56,8 +72,13 @@ def find(session: Session, broadcast_id: int) -> Broadcast:
 
 
 def listed(*, search: str, state: str) -> Select[Broadcast]:
-    """Broadcasts: queued first, then drafts, then the others, the latest first."""
-    rank = case((Broadcast.state == BroadcastState.QUEUED, 0), (Broadcast.state == BroadcastState.DRAFT, 1), else_=2)
+    """Broadcasts: running first, then queued ones, then drafts, then the others, the latest first."""
+    rank = case(
+        (Broadcast.state.in_(RUNNING), 0),
+        (Broadcast.state == BroadcastState.QUEUED, 1),
+        (Broadcast.state == BroadcastState.DRAFT, 2),
+        else_=3,
+    )
     found = select(Broadcast).order_by(rank, Broadcast.started_at.desc(), Broadcast.id.desc())
     if state in set(BroadcastState):
         found = found.where(Broadcast.state == state)
@@ -77,11 +98,78 @@ def due(session: Session, now: datetime) -> Sequence[int]:
     return session.scalars(found.order_by(Broadcast.send_at, Broadcast.id)).all()
 
 
+def running(session: Session) -> Sequence[Broadcast]:
+    """The broadcasts that were started and are not over, as they are in the database now."""
+    found = select(Broadcast).where(Broadcast.state.in_(RUNNING)).order_by(Broadcast.id)
+    return session.scalars(found.execution_options(populate_existing=True)).all()
+
+
+def paused(session: Session) -> Sequence[Broadcast]:
+    """The broadcasts that wait for an operator's word; `paused_why` says why."""
+    found = select(Broadcast).where(Broadcast.state == BroadcastState.PAUSED)
+    return session.scalars(found.order_by(Broadcast.paused_at)).all()
+
+
+def starting(session: Session) -> Sequence[int]:
+    """The ids of the broadcasts that are being proved or planned."""
+    found = select(Broadcast.id).where(Broadcast.state == BroadcastState.STARTING)
+    return session.scalars(found.order_by(Broadcast.started_at, Broadcast.id)).all()
+
+
+def unswept(session: Session) -> Sequence[int]:
+    """The ids of canceled broadcasts of which emails may still wait."""
+    found = select(Broadcast.id).where(
+        Broadcast.state == BroadcastState.CANCELED, Broadcast.started_at.is_not(None), Broadcast.finished_at.is_(None)
+    )
+    return session.scalars(found.order_by(Broadcast.id)).all()
+
+
 def recipients(who: Audience) -> Select[int]:
     """The ids of everyone who may get an email to this audience right now."""
     if who.whom is Whom.PERSON:
         return audience.reachable().where(Subscriber.id == who.person)
     return audience.reachable(who.tag)
+
+
+def highest_id(session: Session) -> int:
+    """The newest subscriber's id; everybody who joins from now on has a higher one."""
+    return session.scalar(select(func.max(Subscriber.id))) or 0
+
+
+def snapshot(broadcast: Broadcast, after_id: int, to_id: int | None = None) -> Select[int]:
+    """The ids of a started broadcast's readers above `after_id` and up to `to_id`, less those who have left since.
+
+    An old subscriber who confirms, or gets the tag, while the slices go by has joined later as well (semantics 2.12).
+    """
+    who, at = audience_of(broadcast.audience), broadcast.started_at
+    found = recipients(who).where(
+        Subscriber.id > after_id,
+        Subscriber.id <= min(broadcast.through_id, to_id if to_id is not None else broadcast.through_id),
+        or_(Subscriber.confirmed_at.is_(None), Subscriber.confirmed_at <= at),
+    )
+    return found.where(SubscriberTag.tagged_at <= at) if who.whom is Whom.TAG else found
+
+
+def readers(session: Session, broadcast: Broadcast, after_id: int, limit: int) -> list[Reader]:
+    """The next readers to prove."""
+    columns = [getattr(Subscriber, column.name) for column in fields(Reader)]
+    found = snapshot(broadcast, after_id).with_only_columns(*columns).order_by(Subscriber.id).limit(limit)
+    # On the connection: through the session each row would be looked for among the objects it keeps.
+    return [Reader(*row) for row in session.connection().execute(found)]
+
+
+def unmakeable(session: Session, broadcast_id: int, after_id: int, to_id: int, limit: int) -> Sequence[tuple[int, str]]:
+    """The readers among these ids for whom it cannot be made, and why."""
+    found = select(Unmakeable.subscriber_id, Unmakeable.why).where(
+        Unmakeable.broadcast_id == broadcast_id, Unmakeable.subscriber_id > after_id, Unmakeable.subscriber_id <= to_id
+    )
+    return [(person, why) for person, why in session.execute(found.order_by(Unmakeable.subscriber_id).limit(limit))]
+
+
+def commonest_problem(session: Session, broadcast_id: int) -> str:
+    """Why it cannot be made for most of those for whom it cannot."""
+    found = select(Unmakeable.why).where(Unmakeable.broadcast_id == broadcast_id).group_by(Unmakeable.why)
+    return session.scalar(found.order_by(func.count().desc(), Unmakeable.why).limit(1)) or ""
 
 
 def count(session: Session, who: Audience) -> int:
@@ -107,18 +195,14 @@ def people_after(session: Session, who: Audience, after_id: int, limit: int) -> 
     return session.scalars(found.order_by(Subscriber.id).limit(limit)).all()
 
 
-def tags_of(session: Session, subscriber_ids: Iterable[int]) -> dict[int, list[str]]:
-    """The tags of several people at once."""
+def tagged(session: Session, tag: str, subscriber_ids: Sequence[int]) -> set[int]:
+    """Those of these people who have the tag."""
     found = (
-        select(SubscriberTag.subscriber_id, Tag.name)
+        select(SubscriberTag.subscriber_id)
         .join(Tag, Tag.id == SubscriberTag.tag_id)
-        .where(SubscriberTag.subscriber_id.in_(list(subscriber_ids)))
-        .order_by(Tag.name)
+        .where(Tag.name == tag, SubscriberTag.subscriber_id.in_(subscriber_ids))
     )
-    names: dict[int, list[str]] = defaultdict(list)
-    for subscriber_id, name in session.execute(found):
-        names[subscriber_id].append(name)
-    return names
+    return set(session.scalars(found))
 
 
 def person_by_address(session: Session, typed: str) -> Subscriber:
@@ -149,26 +233,33 @@ def double_of(person: Subscriber) -> Subscriber:
 
 def tallies(session: Session, broadcast_ids: Iterable[int]) -> dict[int, Tally]:
     """How broadcasts went, by id; one that has not started has an empty tally."""
-    ids = list(broadcast_ids)
-    reasons = {reason_of(broadcast_id): broadcast_id for broadcast_id in ids}
-    found = (
-        select(Delivery.reason, Delivery.state, func.count())
-        .where(Delivery.reason.in_(reasons))
-        .group_by(Delivery.reason, Delivery.state)
-    )
-    by_id: dict[int, dict[str, int]] = {broadcast_id: {} for broadcast_id in ids}
-    for reason, state, number in session.execute(found):
+    reasons = {reason_of(broadcast_id): broadcast_id for broadcast_id in broadcast_ids}
+    kept = select(Counter.batch, Counter.state, Counter.count).where(Counter.batch.in_(reasons))
+    by_id: dict[int, dict[str, int]] = {broadcast_id: {} for broadcast_id in reasons.values()}
+    for reason, state, number in session.execute(kept):
+        by_id[reasons[reason]][state] = number
+    # Those of the first version, which kept no tallies, are counted row by row.
+    bare = [reason for reason, broadcast_id in reasons.items() if not by_id[broadcast_id]]
+    counted = select(Delivery.reason, Delivery.state, func.count()).where(Delivery.reason.in_(bare))
+    for reason, state, number in session.execute(counted.group_by(Delivery.reason, Delivery.state)) if bare else ():
         by_id[reasons[reason]][state] = number
     return {broadcast_id: _tally(counts) for broadcast_id, counts in by_id.items()}
+
+
+def tally_of(session: Session, broadcast_id: int) -> Tally:
+    """How one broadcast went."""
+    return tallies(session, [broadcast_id])[broadcast_id]
 
 
 def _tally(counts: dict[str, int]) -> Tally:
     return Tally(
         total=sum(counts.values()),
-        waiting=sum(counts.get(state, 0) for state in WAITING),
+        planned=counts.get(State.PLANNED, 0),
+        under_way=counts.get(State.CLAIMED, 0) + counts.get(State.SENDING, 0),
         accepted=counts.get(State.ACCEPTED, 0),
         deferred=counts.get(State.DEFERRED, 0),
-        rejected=counts.get(State.REJECTED, 0) + counts.get(State.EXPIRED, 0),
+        rejected=counts.get(State.REJECTED, 0),
+        expired=counts.get(State.EXPIRED, 0),
         uncertain=counts.get(State.UNKNOWN, 0),
         canceled=counts.get(State.CANCELED, 0),
     )

@@ -1,4 +1,4 @@
-"""What a broadcast is allowed to be: its text, its audience, its moment, and what may be done in which state."""
+"""What a broadcast is allowed to be: its text, its audience, its moment, its states, and when it stops by itself."""
 
 from __future__ import annotations
 
@@ -17,16 +17,63 @@ class BroadcastState(StrEnum):
 
     DRAFT = "draft"
     QUEUED = "queued"  # waits for send_at
-    STARTED = "started"  # its recipients are fixed: the ledger rows are the snapshot (semantics 2.12)
+    STARTING = "starting"  # its readers are fixed; every email is made once (2.11), then planned (2.12)
+    SENDING = "started"  # all are planned: the ledger rows are the snapshot; the value is the first version's word
+    PAUSED = "paused"  # by an operator, or by itself because too many were refused (2.10)
+    DONE = "done"  # nothing is left open
     CANCELED = "canceled"
 
 
 BROADCAST_WORDS = {
     BroadcastState.DRAFT: "draft",
     BroadcastState.QUEUED: "queued",
-    BroadcastState.STARTED: "sent",
+    BroadcastState.STARTING: "being prepared",
+    BroadcastState.SENDING: "being sent",
+    BroadcastState.PAUSED: "paused",
+    BroadcastState.DONE: "sent",
     BroadcastState.CANCELED: "canceled",
 }
+
+# Every arrow of a broadcast; no other change of state exists.
+ARROWS: dict[BroadcastState, frozenset[BroadcastState]] = {
+    BroadcastState.DRAFT: frozenset({BroadcastState.QUEUED}),
+    BroadcastState.QUEUED: frozenset(
+        {
+            BroadcastState.DRAFT,  # taken back by an operator
+            BroadcastState.STARTING,  # its moment has come
+            BroadcastState.CANCELED,  # called off: nobody gets it
+        }
+    ),
+    BroadcastState.STARTING: frozenset(
+        {
+            BroadcastState.DRAFT,  # it cannot be made for anybody, or was taken back; only while nothing is planned
+            BroadcastState.SENDING,  # the last reader is planned
+            BroadcastState.PAUSED,  # sending begins with the first slice, so the 5% may be passed before the last
+            BroadcastState.CANCELED,
+        }
+    ),
+    BroadcastState.SENDING: frozenset({BroadcastState.PAUSED, BroadcastState.DONE, BroadcastState.CANCELED}),
+    BroadcastState.PAUSED: frozenset(
+        {
+            BroadcastState.STARTING,  # resumed where proving or planning stood
+            BroadcastState.SENDING,  # resumed, everybody is planned
+            BroadcastState.DONE,  # what was under way when it was paused was all there was
+            BroadcastState.CANCELED,
+        }
+    ),
+    BroadcastState.DONE: frozenset(),
+    BroadcastState.CANCELED: frozenset(),
+}
+# Fixed readers and something that may still happen to them.
+RUNNING = frozenset({BroadcastState.STARTING, BroadcastState.SENDING, BroadcastState.PAUSED})
+# Emails of these may leave; those of a paused one are held back by the ledger, and one claimed just before still goes.
+LEAVES = RUNNING | {BroadcastState.DONE}
+
+# The 5% rule (semantics 2.10): fewer answers than this say nothing, one bad address among ten is 10%.
+ENOUGH_ANSWERS = 100
+TOO_MANY = 20  # one in so many
+# After so many readers in a row for whom it cannot be made, the text is broken, not a reader's fields.
+HOPELESS = 1000
 
 
 class Whom(StrEnum):
@@ -98,9 +145,91 @@ def may_edit(state: str) -> bool:
     return state == BroadcastState.DRAFT
 
 
-def may_cancel(state: str) -> bool:
-    """Whether it can still be kept from starting."""
-    return state == BroadcastState.QUEUED
+def may_take_back(state: str, planned_to: int) -> bool:
+    """Whether it can still become a draft again: once the first email is planned, somebody may have it."""
+    return state == BroadcastState.QUEUED or (state == BroadcastState.STARTING and planned_to == 0)
+
+
+def may(state: str, to: BroadcastState) -> bool:
+    """Whether that arrow exists."""
+    return to in ARROWS[BroadcastState(state)]
+
+
+def sources(to: BroadcastState) -> list[BroadcastState]:
+    """The states from which an arrow leads to `to`."""
+    return [state for state in BroadcastState if to in ARROWS[state]]
+
+
+def resumed(planned_to: int, through_id: int) -> BroadcastState:
+    """Where a paused broadcast goes on: planning where it stood, or sending."""
+    return BroadcastState.SENDING if planned_to >= through_id else BroadcastState.STARTING
+
+
+def is_hopeless(proved: int, unmakeable: int, finished: bool) -> bool:
+    """Whether it cannot be made for anybody: asked at the end of the proof, and early when all the first ones fail."""
+    return 0 < proved == unmakeable and (finished or proved >= HOPELESS)
+
+
+def proof_words(proved: int, unmakeable: int, why: str) -> str:
+    """What the proof run found, for the operator; empty when all is well. Names no reader: this text outlives them."""
+    if not proved:
+        return "Nobody was in this audience when it started."
+    if not unmakeable:
+        return ""
+    if unmakeable == proved:
+        return f"It was not sent, because it cannot be made for any of the {proved:,} readers it was tried for. {why}"
+    return (
+        f"For {unmakeable:,} of {proved:,} readers the email could not be made; the others get it. "
+        f"They are listed in the outbox as canceled. Most often: {why}"
+    )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What mail servers said to the emails of one broadcast, for good: taken or refused."""
+
+    accepted: int = 0
+    refused: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.accepted + self.refused
+
+    def since(self, before: Answers) -> Answers:
+        """Those that came after `before`."""
+        return Answers(self.accepted - before.accepted, self.refused - before.refused)
+
+
+def refused_too_often(answers: Answers) -> bool:
+    """Whether so many were refused that going on would harm the sender's name (semantics 2.10): over 5% after 100."""
+    return answers.total >= ENOUGH_ANSWERS and answers.refused * TOO_MANY > answers.total
+
+
+def refused_words(answers: Answers) -> str:
+    """Why a broadcast paused itself, for its operator."""
+    return (
+        f"{answers.refused:,} of {answers.total:,} were refused by the readers’ mail servers. More than 5% looks like "
+        "unwanted mail, so nothing more goes out until you decide."
+    )
+
+
+def smoothed(rate: float, done: int, seconds: float) -> float:
+    """Emails a minute, after `done` more in the last `seconds`: the new pace weighs half, so that it does not jump."""
+    pace = done * 60 / seconds
+    return pace if not rate else (rate + pace) / 2
+
+
+def time_left(waiting: int, rate: float) -> str:
+    """How long `waiting` emails take at `rate` a minute, in words; empty when nobody can say."""
+    if not waiting or rate < 1:
+        return ""
+    minutes = waiting / rate
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return f"about {round(minutes)} minute{'s' if round(minutes) > 1 else ''}"
+    return f"about {round(minutes / 60)} hours" if minutes < 48 * 60 else f"about {round(minutes / 1440)} days"
 
 
 def write_source(text: Text) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from newsletter.broadcasts import rules
-from newsletter.broadcasts.rules import Audience, BroadcastState, Text, Whom
+from newsletter.broadcasts.rules import Answers, Audience, BroadcastState, Text, Whom
 from newsletter.errors import InputError
 from newsletter.messages.source import parse
 
@@ -47,17 +47,108 @@ def test_a_segment_is_refused_with_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "edit", "cancel"),
+    ("state", "edit", "take_back", "pause", "resume", "cancel"),
     [
-        (BroadcastState.DRAFT, True, False),
-        (BroadcastState.QUEUED, False, True),
-        (BroadcastState.STARTED, False, False),
-        (BroadcastState.CANCELED, False, False),
+        (BroadcastState.DRAFT, True, False, False, False, False),
+        (BroadcastState.QUEUED, False, True, False, False, True),
+        (BroadcastState.STARTING, False, False, True, False, True),
+        (BroadcastState.SENDING, False, False, True, False, True),
+        (BroadcastState.PAUSED, False, False, False, True, True),
+        (BroadcastState.DONE, False, False, False, False, False),
+        (BroadcastState.CANCELED, False, False, False, False, False),
     ],
 )
-def test_what_may_be_done_in_which_state(state: BroadcastState, edit: bool, cancel: bool) -> None:
+def test_2_10_what_may_be_done_in_which_state(
+    state: BroadcastState, edit: bool, take_back: bool, pause: bool, resume: bool, cancel: bool
+) -> None:
     assert rules.may_edit(state) is edit
-    assert rules.may_cancel(state) is cancel
+    assert rules.may_take_back(state, planned_to=1) is take_back
+    assert rules.may(state, BroadcastState.PAUSED) is pause
+    assert rules.may(state, BroadcastState.SENDING) is (resume or state == BroadcastState.STARTING)
+    assert rules.may(state, BroadcastState.CANCELED) is cancel
+
+
+def test_2_11_while_it_is_proved_it_can_be_taken_back() -> None:
+    assert rules.may_take_back(BroadcastState.STARTING, planned_to=0)
+
+
+def test_every_state_has_its_arrows_and_its_words() -> None:
+    assert set(rules.ARROWS) == set(rules.BROADCAST_WORDS) == set(BroadcastState)
+    for state in BroadcastState:
+        assert rules.sources(state) == [source for source in BroadcastState if state in rules.ARROWS[source]]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "refused", "stops"),
+    [
+        (0, 0, False),
+        (0, 99, False),  # too few answers to say anything
+        (0, 100, True),
+        (95, 5, False),  # exactly 5% is not over 5%
+        (94, 6, True),
+        (128, 12, True),
+        (940, 49, False),
+        (1_000_000, 52_631, False),
+        (1_000_000, 52_632, True),
+        # since a resume: fewer than before cannot be, but a ledger that was set back must not stop anything
+        (-5, 2, False),
+    ],
+)
+def test_2_10_five_percent_after_a_hundred(accepted: int, refused: int, stops: bool) -> None:
+    assert rules.refused_too_often(Answers(accepted, refused)) is stops
+
+
+def test_2_10_it_says_why_in_numbers_and_counts_from_the_resume() -> None:
+    words = rules.refused_words(Answers(128, 12))
+    assert words.startswith("12 of 140 were refused")
+    assert Answers(1128, 62).since(Answers(1000, 50)) == Answers(128, 12)
+
+
+@pytest.mark.parametrize(
+    ("proved", "unmakeable", "finished", "hopeless"),
+    [
+        (0, 0, True, False),
+        (3, 2, True, False),
+        (3, 3, False, False),
+        (3, 3, True, True),
+        (999, 999, False, False),
+        (1000, 1000, False, True),
+        (5000, 4999, False, False),
+    ],
+)
+def test_2_11_when_a_text_is_broken_for_all(proved: int, unmakeable: int, finished: bool, hopeless: bool) -> None:
+    assert rules.is_hopeless(proved, unmakeable, finished) is hopeless
+
+
+@pytest.mark.parametrize(
+    ("planned_to", "through_id", "state"),
+    [(0, 0, "started"), (0, 9, "starting"), (8, 9, "starting"), (9, 9, "started")],
+)
+def test_2_10_a_resumed_broadcast_goes_on_where_it_stood(planned_to: int, through_id: int, state: str) -> None:
+    assert rules.resumed(planned_to, through_id) == state
+
+
+@pytest.mark.parametrize(
+    ("rate", "done", "seconds", "now"), [(0, 50, 3, 1000), (1000, 50, 3, 1000), (1000, 0, 3, 500), (100, 15, 3, 200)]
+)
+def test_the_pace_follows_slowly(rate: float, done: int, seconds: float, now: float) -> None:
+    assert rules.smoothed(rate, done, seconds) == now
+
+
+@pytest.mark.parametrize(
+    ("waiting", "rate", "words"),
+    [
+        (0, 100, ""),
+        (100, 0, ""),
+        (99, 100, "less than a minute"),
+        (100, 100, "about 1 minute"),
+        (1000, 400, "about 2 minutes"),
+        (9000, 100, "about 2 hours"),
+        (1_000_000, 100, "about 7 days"),
+    ],
+)
+def test_the_time_left_in_words(waiting: int, rate: float, words: str) -> None:
+    assert rules.time_left(waiting, rate) == words
 
 
 @pytest.mark.parametrize(

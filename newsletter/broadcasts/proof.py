@@ -1,0 +1,56 @@
+"""The proof run: every reader's email made once, piece by piece, before anybody gets it (semantics 2.11)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from newsletter.audience import queries as audience
+from newsletter.audience.queries import Reader
+from newsletter.broadcasts import queries
+from newsletter.broadcasts.letters import in_place, letter_of
+from newsletter.broadcasts.models import Broadcast
+from newsletter.delivery.composing import render
+from newsletter.delivery.letters import Letter, studio_in_mail
+from newsletter.errors import SuppleError
+
+log = structlog.get_logger()
+
+
+class Proof:
+    """One broadcast's readers from the mark on, piece by piece; `failed` says for whom it cannot be made, and why."""
+
+    def __init__(self, session: Session, broadcast: Broadcast) -> None:
+        """Raises SourceError when the text itself cannot be made an email."""
+        self.broadcast = broadcast
+        self.letter: Letter = letter_of(broadcast.source, studio_in_mail(session))
+        self.reads_tags = "tags" in broadcast.source
+        self.proved_to, self.seen = broadcast.proved_to, 0
+        self.failed: dict[int, str] = {}
+
+    def load(self, session: Session, limit: int) -> tuple[Sequence[Reader], Mapping[int, list[str]]]:
+        """The next readers and their tags, or no tags when the text cannot ask for them."""
+        people = queries.readers(session, self.broadcast, self.proved_to, limit)
+        tags = audience.tag_names_of(session, [person.id for person in people]) if self.reads_tags else {}
+        return people, tags
+
+    def make(self, people: Sequence[Reader], tags: Mapping[int, list[str]], now: datetime) -> None:
+        """Make each of these readers' email and throw it away."""
+        for person in people:
+            try:
+                render(self.letter, person, tags.get(person.id, []), now)
+            except SuppleError as problem:
+                self.failed[person.id] = str(in_place(problem))
+            except Exception as problem:  # whatever one reader's fields do to a template, the others are still proved
+                log.exception("an email could not be made", subscriber=person.id)
+                self.failed[person.id] = f"The email could not be made: {type(problem).__name__}."
+        self.seen += len(people)
+        if people:
+            self.proved_to = people[-1].id
+
+    def reached_the_end(self) -> None:
+        """Nobody is left above the last one."""
+        self.proved_to = self.broadcast.through_id
