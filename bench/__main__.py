@@ -10,19 +10,22 @@ import os
 import time
 from collections.abc import Callable
 
-from bench import distance, everyday, growth, planning, sending, waiting
+from bench import distance, everyday, growth, making, planning, profiling, sending, waiting
 from bench.processes import hold_to_two_cores
 from bench.sizes import FULL, QUICK, TINY, Sizes
 from bench.table import Line, say, show
 
 PARTS: dict[str, Callable[[Sizes], list[Line]]] = {
     "everyday": everyday.measure,
+    "making": making.measure,
     "sending": sending.measure,
     "planning": planning.measure,
     "waiting": waiting.measure,
     "growth": growth.measure,
     "distance": distance.measure,
+    "profiling": profiling.measure,
 }
+ONLY_BY_NAME = {"profiling"}
 NOTES = [
     "A second is counted from the ledger's first acceptance to its last; proof run and planning come before and are "
     "in the seconds from queueing.",
@@ -42,7 +45,7 @@ def main() -> None:
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     sizes = TINY if asked.tiny else QUICK if asked.quick else FULL
     cores = hold_to_two_cores()
-    for name in asked.parts or PARTS:
+    for name in asked.parts or [name for name in PARTS if name not in ONLY_BY_NAME]:
         began, load = time.monotonic(), os.getloadavg()[0]
         lines = PARTS[name](sizes)
         took = time.monotonic() - began

@@ -26,8 +26,7 @@ TRACKING = ROOT / "newsletter" / "tracking" / "actions.py"
 def source() -> str:
     """The broadcast as an operator writes it."""
     pieces = [FRONT]
-    for number, name in enumerate(LINKS):
-        pieces += [PARAGRAPH] * (2 if number else 1)
+    for name in LINKS:
         pieces.append(f"\nSee [the {name} exercise]({_link(name)}) and try it today.\n")
     return "".join(pieces)
 
