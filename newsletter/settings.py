@@ -138,7 +138,8 @@ def _usual_workers() -> int:
     return max(1, min(4, len(os.sched_getaffinity(0)), memory // WORKER_MEMORY))
 
 
-def _is_host(value: str) -> bool:
+def is_host(value: str) -> bool:
+    """Whether that is a host name or an IP address."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
@@ -147,7 +148,7 @@ def _is_host(value: str) -> bool:
 
 
 def _host(value: str) -> str:
-    if not _is_host(value):
+    if not is_host(value):
         raise _refuse("HOST", value)
     return value
 
@@ -156,7 +157,7 @@ def _url(name: str, value: str) -> SplitResult:
     """The parts of a URL; raises SettingError when it has no host or a port that is no number."""
     try:
         parts = urlsplit(value)
-        if parts.hostname and _is_host(parts.hostname) and parts.port != 0 and value.isprintable():
+        if parts.hostname and is_host(parts.hostname) and parts.port != 0 and value.isprintable():
             return parts
     except ValueError:
         pass
