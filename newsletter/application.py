@@ -42,6 +42,9 @@ from newsletter.signup import api as signup_api
 from newsletter.signup import leaving as signup_leaving
 from newsletter.signup import letters as signup_letters
 from newsletter.signup import pages as signup_pages
+from newsletter.tracking import actions as tracking_actions
+from newsletter.tracking import pages as tracking_pages
+from newsletter.tracking import queries as tracking_queries
 from newsletter.web import limits, problems, security
 from newsletter.work import pages as work_pages
 from newsletter.work import queue
@@ -51,6 +54,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DOORS = (
     work_pages.bp,
     media_pages.bp,
+    tracking_pages.bp,
     landing_pages.bp,
     signup_pages.bp,
     signup_leaving.bp,
@@ -83,10 +87,17 @@ REASON_WORDS = {
     "broadcast": broadcasts_queries.reason_words,
 }
 # What each room does when a person is erased or turns out to be two, tells about them, and holds of them.
-FORGET = (delivery_actions.forget, magnets_actions.forget, sequences_actions.forget, landing_actions.forget)
-ABSORB = (delivery_actions.absorb, magnets_actions.absorb, sequences_actions.absorb)
+FORGET = (
+    tracking_actions.forget,
+    delivery_actions.forget,
+    magnets_actions.forget,
+    sequences_actions.forget,
+    landing_actions.forget,
+)
+ABSORB = (tracking_actions.absorb, delivery_actions.absorb, magnets_actions.absorb, sequences_actions.absorb)
 HISTORY = (
     audience_queries.history,
+    tracking_queries.history,
     delivery_queries.history,
     magnets_queries.history,
     sequences_queries.history,
@@ -95,6 +106,7 @@ HISTORY = (
 HELD = (
     audience_queries.held,
     delivery_queries.held,
+    tracking_queries.held,
     magnets_queries.held,
     sequences_queries.held,
     landing_queries.held,
@@ -128,6 +140,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     problems.init(app)
     login.init_app(app)
     presentation.init(app)
+    tracking_pages.init(app)
     for door in DOORS:
         app.register_blueprint(door)
     cli.init(app)

@@ -133,6 +133,7 @@ def _running(url: str, tmp_path: Path) -> Iterator[Flask]:
     limiter.reset()
     with app.app_context():
         yield app
+        app.extensions["clicks"].flush()  # its thread would write them into the next test's database
         db.session.remove()
         db.engine.dispose()
 

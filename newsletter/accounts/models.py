@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy import ForeignKey, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database.base import Base
@@ -46,6 +46,7 @@ class Studio(Base):
     purge_days: Mapped[int] = mapped_column(default=30)  # unconfirmed people are forgotten after this many
     reminder: Mapped[bool] = mapped_column(default=True)  # one reminder to confirm after 24 h
     embed_images: Mapped[bool] = mapped_column(default=False)  # pictures inside emails (cid) instead of linked
+    track_clicks: Mapped[bool] = mapped_column(default=True, server_default=text("true"))  # links lead through /c/
     setup_at: Mapped[datetime | None]  # when the first operator was made; from then on the setup link is void
 
 

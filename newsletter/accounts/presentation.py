@@ -45,6 +45,7 @@ class Look:
     accent: str
     signature: str
     postal_address: str
+    track_clicks: bool
     zone: ZoneInfo
 
 
@@ -90,6 +91,7 @@ def _look(studio: Studio) -> Look:
         accent=studio.accent,
         signature=studio.signature,
         postal_address=studio.postal_address,
+        track_clicks=studio.track_clicks,
         zone=queries.zone_of(studio),
     )
 

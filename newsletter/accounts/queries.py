@@ -37,6 +37,7 @@ def default_studio() -> Studio:
         purge_days=30,
         reminder=True,
         embed_images=False,
+        track_clicks=True,
         setup_at=None,
     )
 

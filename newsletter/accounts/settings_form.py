@@ -12,7 +12,7 @@ from newsletter.accounts import colours, rules
 LINES = {"name": 120, "sender_name": 120}  # one line each, this many characters
 TEXTS = {"postal_address": 500, "signature": 1000}  # several lines
 DAYS = {"download_days": (1, 3650), "purge_days": (1, 365)}
-SWITCHES = ("reminder", "embed_images")
+SWITCHES = ("reminder", "embed_images", "track_clicks")
 WORDS = {
     "name": "Studio name",
     "sender_name": "Sender name",
@@ -25,6 +25,7 @@ WORDS = {
     "purge_days": "Forget unconfirmed people after",
     "reminder": "Reminder",
     "embed_images": "Pictures inside emails",
+    "track_clicks": "Counting clicks",
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -17,6 +17,12 @@ from newsletter.audience.rules import Status
 def subscriber(session: Session, subscriber_id: int) -> Subscriber | None:
     """The subscriber with that id."""
     return session.get(Subscriber, subscriber_id)
+
+
+def living(session: Session, ids: Collection[int]) -> set[int]:
+    """Those of these people who are there and not erased."""
+    found = select(Subscriber.id).where(Subscriber.id.in_(ids), Subscriber.status != Status.ERASED)
+    return set(session.scalars(found))
 
 
 def fresh(session: Session, subscriber_id: int) -> Subscriber:

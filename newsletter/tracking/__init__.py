@@ -1,0 +1,1 @@
+"""Links in our emails, who pressed them, and which of the presses were programs'."""

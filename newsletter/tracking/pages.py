@@ -1,0 +1,59 @@
+"""The door that a link in an email leads through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Flask, Response, current_app, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from newsletter import clock, tokens
+from newsletter.database.engine import db, transaction
+from newsletter.errors import InvalidToken
+from newsletter.settings import current
+from newsletter.tokens import Purpose
+from newsletter.tracking import actions, queries, rules
+from newsletter.tracking.recorder import Recorder
+from newsletter.tracking.rules import Seen
+from newsletter.web.limits import limiter
+
+bp = Blueprint("tracking", __name__)
+
+
+def init(app: Flask) -> None:
+    """Give `app` its recorder of clicks."""
+
+    def write(seen: Sequence[Seen]) -> None:
+        with app.app_context(), transaction() as session:
+            actions.record_clicks(session, seen)
+
+    app.extensions["clicks"] = Recorder(write)
+
+
+@bp.after_request
+def _keep_to_itself(response: Response) -> Response:
+    """The token in the address is the reader's own: it goes to no other site and into no search engine."""
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+# Generous, because a company's gateway opens the links of all its people from one address, and what it cannot open it
+# calls dangerous.
+@bp.get("/c/<token>/<number>")
+@limiter.limit("600/minute")
+def follow(token: str, number: str) -> AnyResponse:
+    """Lead to the link of that number, one of our own emails' and no other; a token never gets too old for it."""
+    now = clock.now()
+    read = tokens.read(current().secret_key, Purpose.CLICK, token, now=now)
+    link_id = rules.link_id(number)
+    url = queries.url_of(db.session(), link_id) if link_id is not None else None
+    if link_id is None or url is None or len(read.ids) != 2:
+        raise InvalidToken
+    headers = {name.lower(): value for name, value in request.headers}
+    if rules.may_be_recorded(headers):
+        robot = rules.is_robot(request.method, headers, read.issued_at, now)
+        recorder: Recorder = current_app.extensions["clicks"]
+        recorder.note(Seen(*read.ids, link_id, now, robot))
+    return redirect(url, code=302)
