@@ -34,6 +34,8 @@ _HTML, _TEXT = Dialect(escape=True), Dialect(escape=False)
 _SLOT = re.compile(r"\{\{\s*(subject|preheader|body)\s*\}\}")
 _ATTRIBUTE = re.compile(r'(?P<before>\s(?P<name>[\w:-]+)=")(?P<value>[^"]*)(?=")')
 # Fills the preview line of the inbox, so that the header's words do not run on after the preheader.
+_STYLE = re.compile(r"<style.*?</style>", re.DOTALL)
+_MARGIN = re.compile(r"\n\s+")
 _KEEP_AS_IT_IS = '<style data-css-inline="ignore"'
 _PREVIEW_PADDING = "&#847;&#160;" * 60
 
@@ -168,6 +170,7 @@ class _Compiler:
             html.replace("<style", _KEEP_AS_IT_IS)
         )
         html = html.replace(_KEEP_AS_IT_IS, "<style")
+        html = _STYLE.sub(lambda sheet: _MARGIN.sub("\n", sheet[0]), html)  # each space there would travel as =20
         return _ATTRIBUTE.sub(self._attribute, html) + "\n"
 
     def _attribute(self, match: re.Match[str]) -> str:

@@ -134,7 +134,7 @@ def _easy(text: str) -> bool:
 
 def _plain(text: str) -> bool:
     # A typed "=?" would be decoded by the reader's program, so a name could pretend to be another.
-    return text.isascii() and "=?" not in text and all(len(word) < 200 for word in text.split(" "))
+    return text.isascii() and "=?" not in text and (len(text) < 200 or all(len(word) < 200 for word in text.split(" ")))
 
 
 def _packed(text: str, opening: str, encode: Callable[[str], str]) -> Iterator[str]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import NamedTuple
 
 from newsletter.messages import headers
 from newsletter.messages.compiling import Rendered
 from newsletter.messages.headers import EnvelopeError
 from newsletter.messages.images import Image
-from newsletter.messages.segments import Segments
 
 Mailbox = tuple[str, str]  # display name (may be empty), address
 Attachment = tuple[str, str, bytes]  # file name, content type, content
@@ -51,8 +51,7 @@ class Envelope:
         return bool(self.list_unsubscribe_url or self.list_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """Header fields, each with its CRLF, and a body that DKIM's relaxed form leaves as it is (RFC 6376, 3.4.4)."""
 
     fields: Sequence[bytes]
@@ -62,8 +61,7 @@ class Message:
         return b"".join((*self.fields, b"\r\n", self.body))
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     headers: bytes
     body: list[bytes]
 
@@ -143,24 +141,23 @@ def _list_id(value: str) -> bytes:
 
 
 # Quoted-printable never writes "=_" and base64 has no "_", so no part can hold one of these.
-_ALTERNATIVE, _RELATED, _MIXED = "=_alternative", "=_related", "=_mixed"
+_ALTERNATIVE, _RELATED, _MIXED = b"=_alternative", b"=_related", b"=_mixed"
+_PLAIN, _HTML = (
+    b"Content-Type: text/%b; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n" % kind
+    for kind in (b"plain", b"html")
+)
 
 
 def _body(rendered: Rendered, envelope: Envelope) -> _Part:
-    html = _text("html", rendered.html_part)
+    html = _Part(_HTML, rendered.html_part.encoded())
     if rendered.images:
         pictures = [_inline(image) for image in rendered.images]
-        html = _multipart('related; type="text/html"', [html, *pictures], _RELATED)
-    body = _multipart("alternative", [_text("plain", rendered.text_part), html], _ALTERNATIVE)
+        html = _multipart(b'related; type="text/html"', [html, *pictures], _RELATED)
+    body = _multipart(b"alternative", [_Part(_PLAIN, rendered.text_part.encoded()), html], _ALTERNATIVE)
     if envelope.attachments:
         files = [_attached(*attachment) for attachment in envelope.attachments]
-        body = _multipart("mixed", [body, *files], _MIXED)
+        body = _multipart(b"mixed", [body, *files], _MIXED)
     return body
-
-
-def _text(kind: str, words: Segments) -> _Part:
-    head = f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
-    return _Part(head.encode("ascii"), words.encoded())
 
 
 @lru_cache(maxsize=64)  # of a few dozen kB each
@@ -186,10 +183,9 @@ def _file(content_type: str, content: bytes, more: str) -> _Part:
     return _Part(head.encode("ascii"), [base64.encodebytes(content).replace(b"\n", b"\r\n")])
 
 
-def _multipart(kind: str, parts: Sequence[_Part], boundary: str) -> _Part:
-    edge = boundary.encode("ascii")
+def _multipart(kind: bytes, parts: Sequence[_Part], edge: bytes) -> _Part:
     body: list[bytes] = []
     for part in parts:
         body += (b"--%b\r\n%b\r\n" % (edge, part.headers), *part.body, b"\r\n")
-    head = f'Content-Type: multipart/{kind};\r\n boundary="{boundary}"\r\n'
-    return _Part(head.encode("ascii"), [*body, b"--%b--\r\n" % edge])
+    body.append(b"--%b--\r\n" % edge)
+    return _Part(b'Content-Type: multipart/%b;\r\n boundary="%b"\r\n' % (kind, edge), body)

@@ -10,8 +10,10 @@ break. None begins with a dot or with "From ", which relays and mailboxes on the
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 LINE = 76  # octets without CRLF
+_SHORT = 300  # characters; 2,000 of them are at most a few MB
 SOFT = b"=\r\n"
 
 # What may not stand as it is: all but visible ASCII and spaces; of spaces, all but the first; one before a line break.
@@ -21,12 +23,12 @@ _CHANGED_ON_THE_WAY = (b".", b"From ")
 
 
 class Quoted(dict[str, bytes]):
-    """Segments already encoded; any other is encoded when asked for, and not kept."""
+    """Segments already encoded; any other is encoded when asked for, and at most its last users remember it."""
 
     __slots__ = ()
 
     def __missing__(self, text: str) -> bytes:
-        return segment(text)
+        return _remembered(text) if len(text) < _SHORT else segment(text)
 
 
 def segment(text: str) -> bytes:
@@ -45,6 +47,10 @@ def segment(text: str) -> bytes:
         # The mark keeps a space at its end as it is: the soft line break stands behind it.
         encoded.append(_wrapped(_escaped(last + b"\n")[:-3], LINE - 1) + SOFT)
     return b"".join(encoded)
+
+
+# An email says a name or an address several times, and many readers have the same name.
+_remembered = lru_cache(maxsize=2000)(segment)
 
 
 def _escaped(line: bytes) -> bytes:

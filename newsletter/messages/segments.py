@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from newsletter.messages.quoted import Quoted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Segments:
     """The words in order; `quoted` has those that are the same for every reader encoded already."""
 
