@@ -1,0 +1,278 @@
+"""A storm: workers, web server and mail server run, and are killed at random moments; then everything is counted."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import ColumnElement, func, or_, select, update
+
+from newsletter import clock
+from newsletter.accounts import actions as accounts
+from newsletter.audience.models import Subscriber
+from newsletter.broadcasts import actions as broadcasts
+from newsletter.broadcasts.models import Broadcast
+from newsletter.broadcasts.rules import BroadcastState
+from newsletter.database.engine import db, transaction
+from newsletter.delivery import rules
+from newsletter.delivery.models import Attempt, Delivery, Relay
+from newsletter.delivery.rules import State
+from newsletter.signup.models import Form
+from newsletter.signup.rules import ConsentMode
+from tests.crash.judge import OPEN, Row, violations
+from tests.crash.peer import STAGES, Orders
+from tests.crash.processes import PeerProcess, Zygote, free_port
+from tests.crash.visitor import BODY, OPERATOR, PASSWORD, Visitors
+from tests.people import person
+
+# The clock of the killed runs so many times faster: the lease of a dead worker is over in 15 seconds instead of five
+# minutes. Much more, and those who are alive but slow would seem dead all the time.
+SPEED = 20
+# Between two kills (seconds, on average): a worker of three then lives for about a second.
+PAUSE = 0.25
+LETTER = f"---\nsubject: Ten calm minutes\n---\n{BODY}"
+PATIENCE = 3  # for an email to come that a fate is waiting for (seconds)
+DRAIN = 120  # seconds after which what is still open counts as lost
+
+
+@dataclass
+class Tally:
+    """What a storm did and found."""
+
+    seed: int
+    killed: Counter[str] = field(default_factory=Counter)
+    at_a_stage: int = 0  # of those, at a chosen moment around an email
+    uncertain_at_once: list[int] = field(default_factory=list)  # rows in `sending` of each killed worker
+    bound: int = 0  # the most of those that there may be
+    states: Counter[str] = field(default_factory=Counter)
+    emails: int = 0
+    uncertain: int = 0  # emails with a lost answer on record
+    came_twice: int = 0  # of those
+    signed_up: int = 0
+    queued: int = 0  # broadcasts that the web server said are queued
+    seconds: float = 0
+    violations: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Storm:
+    """The processes of one storm and its dice."""
+
+    app: Flask
+    zygote: Zygote
+    peer: PeerProcess
+    web_port: int
+    dice: random.Random
+    tally: Tally
+    workers: int
+    seen: int = 0  # deaths of the zygote's children that are counted already
+
+    def keep_alive(self) -> None:
+        """Start anew what was killed, and count it."""
+        self.zygote.listen(0)
+        for pid, order, status in self.zygote.died[self.seen :]:
+            self.seen += 1
+            kind = order.split()[0]
+            if status == signal.SIGKILL:
+                self.tally.killed[kind] += 1
+                if kind == "worker":
+                    self._take_down(pid)
+            else:
+                self.tally.violations.append(f"{kind} {pid} ended by itself with status {status}")
+        if self.peer.is_gone():
+            self.tally.killed["peer"] += 1
+            self.peer.start()
+        if not self.zygote.of("web"):
+            self.zygote.fork(f"web {self.web_port}")
+        while len(self.zygote.of("worker")) < self.workers:
+            self.zygote.fork("worker")
+
+    def _take_down(self, pid: int) -> None:
+        """Count what a dead worker leaves uncertain, and let its leases end: minutes pass."""
+        self.tally.uncertain_at_once.append(self.held_by(pid, State.SENDING))
+        with transaction() as session:
+            session.execute(update(Delivery).where(_of_worker(pid), _UNDER_WAY).values(lease_until=clock.now()))
+
+    def held_by(self, pid: int, *states: State) -> int:
+        """How many emails a worker has under way (in these states)."""
+        which = Delivery.state.in_(states) if states else _UNDER_WAY
+        with self.app.app_context():
+            return db.session.scalar(select(func.count()).select_from(Delivery).where(_of_worker(pid), which)) or 0
+
+    def strike(self) -> None:
+        """Kill someone, now or at a chosen moment of the next email."""
+        chance = self.dice.random()
+        if chance < 0.6:
+            self.peer.doom(f"{'die' if chance < 0.05 else 'kill'} {self.dice.choice(STAGES)}")
+            until = time.monotonic() + PATIENCE
+            while self.peer.is_doomed() and time.monotonic() < until:
+                self.keep_alive()
+                time.sleep(0.02)
+        elif chance < 0.88:
+            self.zygote.kill(self.dice.choice(self.zygote.of("worker")))
+        elif chance < 0.95:
+            self.zygote.kill(self.dice.choice(self.zygote.of("web")))
+        else:
+            self.peer.kill()
+
+    def waiting(self) -> int:
+        """How many emails are not finished."""
+        with self.app.app_context():
+            return db.session.scalar(select(func.count()).select_from(Delivery).where(Delivery.state.in_(OPEN))) or 0
+
+    def calm(self) -> None:
+        """Stop the workers in order, and let turns like those of `flask worker --once` bring the rest."""
+        (self.peer.folder / "fate").unlink(missing_ok=True)
+        self.keep_alive()
+        stopped = self.zygote.of("worker")
+        for pid in stopped:
+            self.zygote.kill(pid, signal.SIGTERM)
+        for pid in stopped:
+            status = self.zygote.wait_for(pid)
+            # Asked before it could listen, it just ends; it has begun nothing then.
+            if status and (status != signal.SIGTERM or self.held_by(pid)):
+                self.tally.violations.append(f"a worker asked to stop ended with status {status}")
+        until = time.monotonic() + DRAIN
+        while (self.waiting() or _is_starting(self.app)) and time.monotonic() < until:
+            self.zygote.wait_for(self.zygote.fork("turn"), DRAIN)
+            time.sleep(0.2)
+
+
+_UNDER_WAY = Delivery.state.in_([State.CLAIMED, State.SENDING])
+
+
+def _of_worker(pid: int) -> ColumnElement[bool]:
+    return or_(Delivery.claimed_by.like(f"%:{pid}:%"), Delivery.claimed_by.like(f"%:{pid}"))
+
+
+def _is_starting(app: Flask) -> bool:
+    """Whether a queued broadcast has not planned all its emails yet."""
+    over = {BroadcastState.DRAFT, BroadcastState.CANCELED}
+    over |= {BroadcastState(value) for value in ("started", "paused", "done") if value in set(BroadcastState)}
+    with app.app_context():
+        return db.session.scalar(select(Broadcast.id).where(Broadcast.state.not_in(over)).limit(1)) is not None
+
+
+def people(count: int) -> list[str]:
+    """Readers to write to, an operator, and a form to sign up with."""
+    now = clock.now()
+    with transaction() as session:
+        accounts.ensure_studio(session)
+        accounts.create_operator(session, OPERATOR, PASSWORD, now)
+        session.add(
+            Form(
+                slug="storm", name="storm", mode=ConsentMode.SUBSCRIBE, button="Send it", wording="Yes.", created_at=now
+            )
+        )
+        return [person(session, f"reader{number}@example.org", now=now).email for number in range(count)]
+
+
+def _queue() -> int:
+    """An email to everybody, queued as `flask broadcast` does."""
+    with transaction() as session:
+        return broadcasts.queue_from_file(session, LETTER, "all", None, clock.now()).id
+
+
+def window() -> int:
+    """How many emails one worker may have under way: connections times window (semantics 2.3)."""
+    each = getattr(rules, "WINDOW", 10)
+    connections = getattr(Relay, "connections", None)
+    most = db.session.scalar(select(func.max(connections))) if connections is not None else 1
+    db.session.rollback()
+    return int(each) * int(most or 1)
+
+
+def environment(app: Flask, folder: Path, peer: PeerProcess) -> dict[str, str]:
+    """The settings of the killed: the application's own, with the peer as its mail server."""
+    settings = app.extensions["settings"]
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "XDG_RUNTIME_DIR") if name in os.environ}
+    return kept | {
+        "DATA_DIR": str(settings.data_dir),
+        "DATABASE_URL": settings.database_url,
+        "QUEUE_URL": settings.queue_url,
+        "SECRET_KEY": settings.secret_key,
+        "BASE_URL": settings.base_url,
+        "SMTP_URL": f"smtp://127.0.0.1:{peer.port}?starttls=never",
+        "TRUSTED_PROXIES": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+@contextmanager
+def running(
+    app: Flask, folder: Path, *, seed: int, workers: int = 3, delay: float = 0.01, speed: float = SPEED
+) -> Iterator[Storm]:
+    """Peer, zygote, web server and workers, ended with the block."""
+    peer = PeerProcess(folder, seed)
+    zygote = Zygote(environment(app, folder, peer), folder / "workers.log", speed)
+    try:
+        peer.order(Orders(delay=delay, workers=zygote.process.pid, chunking=seed % 2 == 0))
+        storm = Storm(app, zygote, peer, free_port(), random.Random(seed), Tally(seed), workers)
+        storm.keep_alive()
+        yield storm
+    finally:
+        zygote.close()
+        peer.kill()
+
+
+def storm(app: Flask, folder: Path, *, kills: int, seed: int, workers: int = 3, readers: int = 150) -> Tally:
+    """Kill `kills` processes at random moments while emails are planned and sent; returns what became of it all."""
+    begin, everyone = time.monotonic(), people(readers)
+    with running(app, folder, seed=seed, workers=workers) as world:
+        tally, visitors = world.tally, Visitors(world.web_port, seed)
+        visitors.start()
+        queued: list[int] = []
+        while tally.killed.total() < kills:
+            world.keep_alive()
+            if world.waiting() < readers and not _is_starting(app):
+                queued.append(_queue())
+                visitors.wanted.set()
+            world.strike()
+            time.sleep(world.dice.random() * PAUSE * 2)
+        visitors.over.set()
+        visitors.join()
+        world.calm()
+        tally.bound = window()
+        tally.at_a_stage = len(world.peer.lines("killed")) + len(world.peer.lines("died"))
+        tally.signed_up, tally.queued = len(visitors.signed_up), len(visitors.queued)
+        promised = [(email, f"broadcast:{number}") for number in queued + visitors.queued for email in everyone]
+        promised += [(email, "confirm") for email in visitors.signed_up]
+        judge(tally, world.peer, promised)
+    tally.seconds = time.monotonic() - begin
+    return tally
+
+
+def judge(tally: Tally, peer: PeerProcess, promised: list[tuple[str, str]]) -> None:
+    """Compare the peer's log with the ledger."""
+    rows, took = ledger(), [(line[0], line[1]) for line in peer.lines("took")]
+    counted = Counter(took)
+    tally.emails, tally.states = len(rows), Counter(row.state for row in rows)
+    tally.uncertain = sum(row.uncertain for row in rows)
+    tally.came_twice = sum(count > 1 for count in counted.values())
+    tally.violations += violations(rows, took, promised)
+    tally.violations += [
+        f"{left} emails were uncertain after one crash, more than {tally.bound}"
+        for left in tally.uncertain_at_once
+        if left > tally.bound
+    ]
+
+
+def ledger() -> list[Row]:
+    """Every email of the ledger."""
+    lost = select(Attempt.delivery_id).where(Attempt.outcome == State.UNKNOWN)
+    tried = select(func.count(Attempt.id)).where(Attempt.delivery_id == Delivery.id).scalar_subquery()
+    uncertain = or_(Delivery.state == State.UNKNOWN, Delivery.id.in_(lost), Delivery.attempts > tried)
+    found = select(Subscriber.email, Delivery.reason, Delivery.state, Delivery.message_id, uncertain).join(
+        Subscriber, Subscriber.id == Delivery.subscriber_id
+    )
+    rows = [Row(email, why, state, mark, bool(lost)) for email, why, state, mark, lost in db.session.execute(found)]
+    db.session.rollback()
+    return rows
