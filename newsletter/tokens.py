@@ -49,17 +49,17 @@ class Token:
 class _Keyed:
     """HMAC-SHA-256 (RFC 2104) for one key and purpose: the hash states with both already taken in, to be copied.
 
-    An email has three tokens of two hashes each. A copy takes 0.6 us, `hmac.digest`, which prepares the key anew, 1.7.
+    An email has three tokens of two hashes each. Copies take 0.7 us, `hmac.digest`, which prepares the key anew, 1.7.
     """
 
     def __init__(self, secret: str, purpose: str) -> None:
         key = secret.encode()
         block = (key if len(key) <= BLOCK_BYTES else hashlib.sha256(key).digest()).ljust(BLOCK_BYTES, b"\0")
-        self.inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + purpose.encode() + b"\0")
-        self.outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+        self.inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block) + purpose.encode() + b"\0").copy
+        self.outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block)).copy
 
     def digest(self, data: bytes) -> bytes:
-        inner, outer = self.inner.copy(), self.outer.copy()
+        inner, outer = self.inner(), self.outer()
         inner.update(data)
         outer.update(inner.digest())
         return outer.digest()
