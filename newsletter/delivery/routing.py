@@ -9,23 +9,21 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, delete, exists, select, update
+from sqlalchemy import and_, case, delete, exists, select, update
 from sqlalchemy.orm import Session
 
+from newsletter.delivery import relay_rows
 from newsletter.delivery import relay_rules as rules
 from newsletter.delivery.models import Relay, RelayDay, RelayDomain, RelaySlot
-from newsletter.delivery.relay_rules import Breaker, Candidate, Health, Pointer, Security, Source
+from newsletter.delivery.relay_rules import Candidate, Health, Pointer, Source
 from newsletter.delivery.rules import Lane, Reply
 from newsletter.errors import Unsealable
-from newsletter.sealing import unseal
 from newsletter.settings import Smtp, current
 from newsletter.work.claims import insert_rows
 
-SEALED_FOR = "relay-password"
 # The built-in mailbox: no row, no budget.
 MAILBOX = 0
 MAILBOX_NAME = "mailbox"
@@ -55,16 +53,6 @@ class Draw:
     again_at: datetime | None = None
 
 
-def name_of(smtp: Smtp) -> str:
-    """How a relay is called where nobody gave it a name."""
-    return f"{smtp.host}:{smtp.port}"
-
-
-def today(now: datetime) -> date:
-    """The day that caps and warm-up count by: UTC, the same for every machine."""
-    return now.astimezone(UTC).date()
-
-
 def ways(session: Session, now: datetime) -> list[Way]:
     """The relays that take mail now, the first to be asked in front; to be called in a transaction.
 
@@ -73,17 +61,17 @@ def ways(session: Session, now: datetime) -> list[Way]:
     """
     rows = _relays(session, now)
     if not rows:
-        return [] if _any(session) else [Way(MAILBOX, MAILBOX_NAME, None, tuple(Lane))]
+        return [Way(MAILBOX, MAILBOX_NAME, None, tuple(Lane))] if relay_rows.into_mailbox(session) else []
     by_id = {relay.id: (relay, slowed) for relay, _, slowed in rows}
     found = []
     for relay_id, lanes in rules.ways_for([_candidate(relay, used, now) for relay, used, _ in rows]).items():
         relay, slowed = by_id[relay_id]
         try:
-            smtp = smtp_of(relay)
+            smtp = relay_rows.smtp_of(relay)
         except Unsealable as problem:
             failed(session, relay_id, str(problem), now)
             continue
-        on_trial = rules.health(_breaker(relay), now) is Health.TRIAL
+        on_trial = rules.health(relay_rows.breaker_of(relay), now) is Health.TRIAL
         found.append(Way(relay_id, relay.name, smtp, lanes, slowed or relay.share is not None, on_trial))
     return found
 
@@ -94,20 +82,13 @@ def _relays(session: Session, now: datetime) -> list[tuple[Relay, int, bool]]:
     # What is slow recovers by itself, MOST_HALVINGS steps at the longest.
     recent = now - rules.RECOVERY * rules.MOST_HALVINGS
     slowed = exists().where(RelayDomain.relay_id == Relay.id, RelayDomain.slowed_at > recent)
-    days = and_(RelayDay.relay_id == Relay.id, RelayDay.day == today(now))
+    days = and_(RelayDay.relay_id == Relay.id, RelayDay.day == relay_rows.today(now))
     found = select(Relay, RelayDay.drawn, RelayDay.accepted, slowed).outerjoin(RelayDay, days)
-    asked = found.where(Relay.enabled, _ours()).execution_options(populate_existing=True)
+    asked = found.where(Relay.enabled, relay_rows.ours()).execution_options(populate_existing=True)
     rows = [(relay, max(drawn or 0, took or 0), bool(slow)) for relay, drawn, took, slow in session.execute(asked)]
     if mine and not any(relay.source == Source.ENVIRONMENT for relay, _, _ in rows) and keep_in_step(session, now):
         return _relays(session, now)
     return rows
-
-
-def _ours() -> ColumnElement[bool]:
-    """Those of the back office, and the one that this process's SMTP_URL names; not one that it named earlier."""
-    smtp = current().smtp
-    own = Relay.source == Source.OPERATOR
-    return own | and_(Relay.source == Source.ENVIRONMENT, Relay.name == name_of(smtp)) if smtp else own
 
 
 def keep_in_step(session: Session, now: datetime) -> bool:
@@ -119,47 +100,17 @@ def keep_in_step(session: Session, now: datetime) -> bool:
     smtp = current().smtp
     if smtp is None:
         return False
-    named = Relay.source == Source.ENVIRONMENT, Relay.name == name_of(smtp)
+    named = Relay.source == Source.ENVIRONMENT, Relay.name == relay_rows.name_of(smtp)
     if session.scalar(select(Relay.id).where(*named)) is not None:
         return False
-    row = {"name": name_of(smtp), "source": Source.ENVIRONMENT, "host": smtp.host, "port": smtp.port}
+    row = {"name": relay_rows.name_of(smtp), "source": Source.ENVIRONMENT, "host": smtp.host, "port": smtp.port}
     insert_rows(session, Relay, [row | {"created_at": now}], unique=[Relay.source, Relay.name])
     return True
 
 
-def _any(session: Session) -> bool:
-    return session.scalar(select(Relay.id).where(_ours()).limit(1)) is not None
-
-
-def smtp_of(relay: Relay) -> Smtp | None:
-    """How to reach a relay; raises Unsealable when its password was sealed with another SECRET_KEY."""
-    if relay.source == Source.ENVIRONMENT:
-        return current().smtp
-    password = _password(current().secret_key, relay.password) if relay.password else ""
-    tls = relay.security == Security.TLS
-    starttls = Security.NEVER if tls else relay.security
-    return Smtp(relay.host, relay.port, relay.username, password, tls, str(starttls))
-
-
-@lru_cache(maxsize=32)
-def _password(secret: str, sealed: str) -> str:
-    return unseal(secret, SEALED_FOR, sealed)
-
-
-def _breaker(relay: Relay) -> Breaker:
-    return Breaker(*(getattr(relay, part.name) for part in fields(Breaker)))
-
-
-def _cap(relay: Relay, now: datetime) -> int | None:
-    warmup = rules.warmup_cap(relay.warmup_start, relay.warmup_plan, today(now))
-    return rules.cap_of(relay.daily_cap, warmup)
-
-
-def _candidate(relay: Relay, drawn: int, now: datetime) -> Candidate:
-    lanes = {Lane.TRANSACTIONAL: relay.at_once, Lane.SEQUENCE: relay.series, Lane.BULK: relay.to_many}
-    taken = frozenset(lane for lane, takes in lanes.items() if takes)
-    health = rules.health(_breaker(relay), now)
-    return Candidate(relay.id, relay.priority, taken, health, _cap(relay, now), drawn)
+def _candidate(relay: Relay, used: int, now: datetime) -> Candidate:
+    health = rules.health(relay_rows.breaker_of(relay), now)
+    return Candidate(relay.id, relay.priority, relay_rows.lanes_of(relay), health, relay_rows.cap_of(relay, now), used)
 
 
 def _locked(session: Session, relay_id: int) -> Relay | None:
@@ -181,7 +132,7 @@ def draw(
     relay = _locked(session, relay_id)
     if relay is None or not relay.enabled:
         return Draw(0, 0)
-    state = rules.health(_breaker(relay), now)
+    state = rules.health(relay_rows.breaker_of(relay), now)
     if state is Health.RESTS:
         return Draw(0, 0, relay.retry_at)
     if state is Health.TRIAL:
@@ -200,13 +151,13 @@ def draw(
 
 def _spend(session: Session, relay: Relay, wanted: int, lane: Lane, now: datetime) -> tuple[int, datetime | None]:
     """Take from the day and from the rate; how many, and when there is more if that is fewer than wanted."""
-    cap, again_at = _cap(relay, now), None
+    cap, again_at = relay_rows.cap_of(relay, now), None
     allowed = wanted
     if cap is not None:
         left = rules.left_today(cap, _used(session, relay.id, now), lane) or 0
         if left < wanted:
-            allowed, again_at = left, datetime.combine(today(now) + timedelta(days=1), time(), UTC)
-    rate = _rate(relay, now)
+            allowed, again_at = left, datetime.combine(relay_rows.today(now) + timedelta(days=1), time(), UTC)
+    rate = relay_rows.rate_of(relay, now)
     emails, pointer = rules.grant(relay.next_at, rate, allowed, now)
     if rate is not None and emails < allowed:
         again_at = rules.room_at(pointer, rate, now)
@@ -217,20 +168,15 @@ def _spend(session: Session, relay: Relay, wanted: int, lane: Lane, now: datetim
     return emails, again_at
 
 
-def _rate(relay: Relay, now: datetime) -> float | None:
-    halved = rules.halvings(relay.slowness, relay.slowed_at, now)
-    return rules.pace_now(relay.rate, halved, rules.SLOW_RELAY)
-
-
 def _used(session: Session, relay_id: int, now: datetime) -> int:
     """What counts against the day's cap: what was drawn, and what went before there was a cap."""
-    day = session.get(RelayDay, (relay_id, today(now)), populate_existing=True)
+    day = session.get(RelayDay, (relay_id, relay_rows.today(now)), populate_existing=True)
     return max(day.drawn, day.accepted) if day else 0
 
 
 def _count(session: Session, relay_id: int, now: datetime, *, drawn: int = 0, accepted: int = 0) -> None:
     """Add to the day's figures."""
-    key = {"relay_id": relay_id, "day": today(now)}
+    key = {"relay_id": relay_id, "day": relay_rows.today(now)}
     changed = update(RelayDay).where(RelayDay.relay_id == relay_id, RelayDay.day == key["day"])
     left = case((RelayDay.drawn + drawn < 0, 0), else_=RelayDay.drawn + drawn)
     changed = changed.values(drawn=left, accepted=RelayDay.accepted + accepted)
@@ -276,11 +222,11 @@ def unused(session: Session, relay_id: int, emails: int, now: datetime) -> None:
 def _return(session: Session, relay: Relay, emails: int, now: datetime) -> None:
     if not emails:
         return
-    rate = _rate(relay, now)
+    rate = relay_rows.rate_of(relay, now)
     if rate is not None and relay.next_at is not None and relay.drawn_at == now:
         relay.next_at -= timedelta(microseconds=math.floor(emails * 1e6 / rate))
     relay.probe_until = None
-    if _cap(relay, now) is not None:
+    if relay_rows.cap_of(relay, now) is not None:
         _count(session, relay.id, now, drawn=-emails)
 
 
@@ -303,7 +249,7 @@ def pace(session: Session, relay_id: int, domains: Sequence[str], now: datetime)
     if relay is None:
         return [None] * len(domains)
     counted = Counter(domains)
-    share = relay.rate * relay.share / 100 if relay.rate and relay.share else None
+    share = relay_rows.share_of(relay)
     rows = _domains(session, relay_id, counted, now, every=share is not None)
     moments: dict[str, Iterator[datetime | None]] = {}
     for domain, row in rows.items():
@@ -353,7 +299,7 @@ def failed(session: Session, relay_id: int, problem: str, now: datetime) -> None
     """The relay cannot be used: it rests, and whoever waits for its connections need not."""
     relay = _locked(session, relay_id) if relay_id != MAILBOX else None
     if relay is not None:
-        _keep(relay, rules.after_failure(_breaker(relay), problem, now))
+        relay_rows.keep(relay, rules.after_failure(relay_rows.breaker_of(relay), problem, now))
 
 
 def worked(session: Session, relay_id: int, accepted: int, now: datetime) -> None:
@@ -364,7 +310,7 @@ def worked(session: Session, relay_id: int, accepted: int, now: datetime) -> Non
     if session.scalar(select(Relay.problem).where(Relay.id == relay_id)):
         relay = _locked(session, relay_id)
         if relay is not None:
-            _keep(relay, rules.after_success(_breaker(relay), accepted, now))
+            relay_rows.keep(relay, rules.after_success(relay_rows.breaker_of(relay), accepted, now))
 
 
 def try_now(session: Session, relay_id: int, now: datetime) -> None:
@@ -372,8 +318,3 @@ def try_now(session: Session, relay_id: int, now: datetime) -> None:
     relay = _locked(session, relay_id)
     if relay is not None and relay.problem:
         relay.retry_at, relay.probe_until = now, None
-
-
-def _keep(relay: Relay, breaker: Breaker) -> None:
-    for name, value in asdict(breaker).items():
-        setattr(relay, name, value)

@@ -12,6 +12,7 @@ from newsletter.database.engine import db, transaction
 from newsletter.delivery import relay_rules as rules
 from newsletter.delivery import routing
 from newsletter.delivery.models import Relay, RelayDay, RelayDomain, RelaySlot
+from newsletter.delivery.relay_rows import SEALED_FOR
 from newsletter.delivery.relay_rules import Source
 from newsletter.delivery.routing import Draw, Way
 from newsletter.delivery.rules import Lane, Reply
@@ -109,7 +110,7 @@ def test_smtp_url_is_the_first_relay_and_keeps_its_limits(
 
 
 def test_a_kept_password_is_opened_for_the_wire_only(app: Flask) -> None:
-    sealed = seal(SECRET, routing.SEALED_FOR, "hunter2")
+    sealed = seal(SECRET, SEALED_FOR, "hunter2")
     number = relay(username="alice", password=sealed, security="require")
     with transaction() as session:
         [way] = routing.ways(session, NOW)
@@ -119,7 +120,7 @@ def test_a_kept_password_is_opened_for_the_wire_only(app: Flask) -> None:
 
 
 def test_a_password_sealed_with_another_key_stops_its_relay_and_tells(app: Flask) -> None:
-    number = relay(password=seal("another key of more than 32 letters.", routing.SEALED_FOR, "hunter2"))
+    number = relay(password=seal("another key of more than 32 letters.", SEALED_FOR, "hunter2"))
     assert ways() == {}
     assert "SECRET_KEY" in row(number).problem
 
