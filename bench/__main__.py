@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable
 
-from bench import distance, everyday, growth, making, planning, profiling, sending, waiting
+from bench import distance, everyday, growth, ledger, making, planning, profiling, sending, waiting
 from bench.processes import hold_to_two_cores
 from bench.sizes import FULL, QUICK, TINY, Sizes
 from bench.table import Line, say, show
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[Sizes], list[Line]]] = {
     "sending": sending.measure,
     "planning": planning.measure,
     "waiting": waiting.measure,
+    "ledger": ledger.measure,
     "growth": growth.measure,
     "distance": distance.measure,
     "profiling": profiling.measure,

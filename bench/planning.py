@@ -51,7 +51,8 @@ def _bare(session: Session, table: Table) -> None:
     session.execute(insert(table).from_select(list(values), select(*values.values()).select_from(chosen)))
 
 
-def _plan(session: Session, reason: str) -> int:
+def plan(session: Session, reason: str) -> int:
+    """Plan a broadcast to everybody for tomorrow; returns how many."""
     now = clock.now()
     everyone = broadcasts.recipients(audience("all"))
     far = now + timedelta(days=1)
@@ -72,7 +73,7 @@ def _rounds(place: Place, readers: int) -> tuple[float, float, float]:
         for turn in range(ROUNDS):
             planned: list[int] = []
             plans.append(
-                _seconds(lambda session, turn=turn, planned=planned: planned.append(_plan(session, f"{REASON}{turn}")))
+                _seconds(lambda session, turn=turn, planned=planned: planned.append(plan(session, f"{REASON}{turn}")))
             )
             assert planned == [readers], planned
             for indexed, times in ((False, bares), (True, fulls)):
