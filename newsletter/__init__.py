@@ -9,6 +9,7 @@ signup       forms, double opt-in, thank-you, repeat requests, unsubscribe, pref
 magnets      PDF gifts and their links  | sequences  | broadcasts
 delivery     the ledger (outbox) and the wire
 messages     a template + a reader -> MIME bytes
+tracking     links, clicks, robots
 audience     subscribers, consent, tags, suppressions, import, export, erase
 accounts     operators, sign-in, the studio's own settings, audit log
 database     engine, types, base, migrations | work (claims, Huey) | web (forms, csrf, security, limits, problems)
