@@ -19,11 +19,13 @@ from newsletter.broadcasts import admin as broadcasts_admin
 from newsletter.broadcasts import letters as broadcasts_letters
 from newsletter.broadcasts import queries as broadcasts_queries
 from newsletter.dashboard import admin as dashboard_admin
+from newsletter.dashboard import pages as metrics_pages
 from newsletter.database import engine
 from newsletter.delivery import actions as delivery_actions
 from newsletter.delivery import admin as delivery_admin
 from newsletter.delivery import pages as mailbox_pages
 from newsletter.delivery import queries as delivery_queries
+from newsletter.delivery.letters import one_by_one
 from newsletter.landing import actions as landing_actions
 from newsletter.landing import admin as landing_admin
 from newsletter.landing import pages as landing_pages
@@ -53,6 +55,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 DOORS = (
     work_pages.bp,
+    metrics_pages.bp,
     media_pages.bp,
     tracking_pages.bp,
     landing_pages.bp,
@@ -74,11 +77,11 @@ DOORS = (
 
 # The room that writes an email, by the first word of its reason.
 LETTERS = {
-    "confirm": signup_letters.letter,
-    "reminder": signup_letters.letter,
-    "magnet": magnets_letters.letter,
-    "step": sequences_letters.letter,
-    "broadcast": broadcasts_letters.letter,
+    "confirm": signup_letters.letters,
+    "reminder": signup_letters.letters,
+    "magnet": magnets_letters.letters,
+    "step": sequences_letters.letters,
+    "broadcast": one_by_one(broadcasts_letters.letter),
 }
 # A reason in words for the operator, by the same word.
 REASON_WORDS = {

@@ -14,7 +14,7 @@ from newsletter.magnets import jobs as magnets
 from newsletter.sequences import jobs as sequences
 from newsletter.signup import jobs as signup
 from newsletter.work import heartbeats
-from newsletter.work.queue import queue, stopping
+from newsletter.work.queue import call_for_help, queue, stopping
 
 log = structlog.get_logger()
 
@@ -28,6 +28,7 @@ JOBS: tuple[Callable[[], int], ...] = (
     signup.remind_due,
     signup.purge_due,
     delivery.send_due,
+    broadcasts.watch_over,  # after sending: what was just refused may have been one too many
     delivery.send_trials,
     signup.note_confirmations,
     magnets.press_due,  # last: pressing a page takes seconds, and no visitor's email should wait for it
@@ -44,7 +45,7 @@ def take_turn() -> int:
     done = 0
     while not stopping():
         with transaction() as session:
-            heartbeats.beat(session, delivery.worker_name(), clock.now())
+            heartbeats.beat(session, heartbeats.worker_name(), clock.now())
         did = sum(_run(job) for job in JOBS)
         done += did
         if not did:
@@ -75,6 +76,6 @@ def run() -> None:
         check_worker_health=True,
     )
     queue().stop_flag = consumer.stop_flag
-    queue().wake()  # what became due while nobody worked is not left until the next minute
-    log.info("worker started", worker=delivery.worker_name())
+    call_for_help()  # what became due while nobody worked is not left until the next minute
+    log.info("worker started", worker=heartbeats.worker_name())
     consumer.run()

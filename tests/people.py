@@ -13,8 +13,8 @@ from newsletter.audience import actions as audience
 from newsletter.audience.models import Consent, Subscriber
 from newsletter.audience.rules import Status
 from newsletter.delivery import actions as delivery
-from newsletter.delivery.letters import Letter, Withdrawn, Writer, studio_in_mail
-from newsletter.delivery.models import Delivery
+from newsletter.delivery.letters import Letter, Withdrawn, Writer, one_by_one, studio_in_mail
+from newsletter.delivery.machine import Claimed
 from newsletter.delivery.rules import Lane
 from newsletter.messages.compiling import compile_message
 from newsletter.messages.images import Image
@@ -81,12 +81,12 @@ def planned(
 def note_writer(source: str = NOTE, *, marketing: bool = False, **more: object) -> Writer:
     """A room that writes emails of reason `note:…`."""
 
-    def write(session: Session, _delivery: Delivery) -> Letter | Withdrawn:
+    def write(session: Session, _delivery: Claimed) -> Letter | Withdrawn:
         studio = studio_in_mail(session)
         compiled = compile_message(parse(source), studio, image=_no_pictures, marketing=marketing)
         return Letter(compiled, dict(more), marketing=marketing)
 
-    return write
+    return one_by_one(write)
 
 
 def _no_pictures(source: str) -> Image:

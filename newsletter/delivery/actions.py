@@ -1,23 +1,20 @@
-"""Writes to the ledger; the only code that sets a state."""
+"""Writes to the ledger; every change of state goes through `machine`."""
 
 from __future__ import annotations
 
-import random
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Select, String, cast, delete, literal, select, update
+from sqlalchemy import ColumnElement, Select, String, cast, delete, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, tokens
-from newsletter.audience import actions as audience
 from newsletter.audience import queries as people
-from newsletter.audience.rules import Status
 from newsletter.database.engine import after_commit
-from newsletter.delivery import rules
-from newsletter.delivery.models import Attempt, Delivery, DkimKey, MailboxMessage, Relay, Trial
-from newsletter.delivery.rules import ARROWS, ENDED, Lane, Reply, State
-from newsletter.errors import InputError
+from newsletter.delivery import machine, rules
+from newsletter.delivery.machine import move, move_one
+from newsletter.delivery.models import Attempt, Delivery, DkimKey, Event, Hold, MailboxMessage, Relay, Trial, in_state
+from newsletter.delivery.rules import PARKED, EventKind, Lane, Reply, State
 from newsletter.settings import current
 from newsletter.work.claims import claim, insert_missing
 from newsletter.work.queue import wake
@@ -59,195 +56,110 @@ def plan_many(
     }
     rows = select(*values.values()).select_from(chosen).where(literal(True))
     planned = insert_missing(session, Delivery, list(values), rows, unique=[Delivery.reason, Delivery.subscriber_id])
+    machine.planned(session, rules.batch_of(reason, lane), planned)
     if due_at <= now:
         after_commit(session, wake)
     return planned
 
 
-def _move(
-    session: Session,
-    delivery_id: int,
-    to: State,
-    now: datetime,
-    *,
-    why: str = "",
-    source: State | None = None,
-    **values: Any,
-) -> bool:
-    """Follow one arrow (only from `source` where given); False when the row has moved on meanwhile."""
-    sources = [state for state in State if to in ARROWS[state] and source in {None, state}]
-    if to in ENDED:
-        values["ended_at"] = now
-    moved = session.connection().execute(
-        update(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.state.in_(sources))
-        .values(state=to, state_why=why, **values)
-    )
-    return bool(moved.rowcount)
-
-
-def claim_due(session: Session, worker: str, now: datetime, limit: int) -> list[int]:
-    """Take up to `limit` due emails for `worker` until the lease ends: the urgent lane first, then the longest due."""
-    order = [Delivery.lane, Delivery.due_at, Delivery.id]
-    claimed = claim(
-        session,
-        Delivery,
-        Delivery.id,
-        where=[Delivery.state.in_([State.PLANNED, State.DEFERRED]), Delivery.due_at <= now],
-        order_by=order,
-        limit=limit,
-        values={"state": State.CLAIMED, "claimed_by": worker, "lease_until": now + rules.LEASE},
-    )
-    return list(session.scalars(select(Delivery.id).where(Delivery.id.in_(claimed)).order_by(*order)))
-
-
-def begin_sending(session: Session, delivery_ids: list[int], worker: str, now: datetime) -> set[int]:
-    """Commit to sending these; returns those that are still this worker's (a slow worker may have lost its lease)."""
-    mine = (
-        update(Delivery)
-        .where(Delivery.id.in_(delivery_ids), Delivery.state == State.CLAIMED, Delivery.claimed_by == worker)
-        .values(state=State.SENDING, lease_until=now + rules.LEASE)
-        .returning(Delivery.id)
-    )
-    return set(session.scalars(mine))
-
-
-def keep_sending(session: Session, delivery_ids: list[int], worker: str, now: datetime) -> set[int]:
-    """Prolong the lease of those still to be handed over; returns the ones that are still this worker's.
-
-    Without it a slow relay outlives the lease, another worker takes the rest of the window, and both send it.
-    """
-    mine = (
-        update(Delivery)
-        .where(Delivery.id.in_(delivery_ids), Delivery.state == State.SENDING, Delivery.claimed_by == worker)
-        .values(lease_until=now + rules.LEASE)
-        .returning(Delivery.id)
-    )
-    return set(session.scalars(mine))
-
-
-def record(session: Session, delivery_id: int, reply: Reply, *, relay: str, subject: str, now: datetime) -> State:
-    """Write down what the relay answered, and follow the arrow it means."""
-    state = rules.outcome(reply)
-    row = session.get(Delivery, delivery_id, populate_existing=True)
-    if row is None:
-        return state  # its reader's two records were merged meanwhile, and the other one had this email already
-    session.add(
-        Attempt(
-            delivery_id=delivery_id,
-            at=now,
-            relay=relay,
-            outcome=state,
-            code=reply.code or None,
-            enhanced=reply.enhanced,
-            text=reply.text[:2000],
-        )
-    )
-    values: dict[str, Any] = {"subject": subject, "attempts": row.attempts + 1, "claimed_by": None}
-    values["first_tried_at"] = row.first_tried_at or now
-    if state is State.ACCEPTED:
-        values["accepted_at"] = now
-    if state is State.DEFERRED:
-        values["due_at"] = now + rules.try_again_after(row.attempts + 1, reply, random.random())
-    _move(session, delivery_id, state, now, why=reply.text[:300] if state is not State.ACCEPTED else "", **values)
-    if state is State.UNKNOWN:
-        _repeat_if_urgent(session, delivery_id, row.lane, row.attempts + 1, now)
-    if state is State.REJECTED:
-        audience.close(session, row.subscriber_id, Status.BOUNCED, f"Their mail server said: {reply.text[:200]}", now)
-    return state
-
-
-def _repeat_if_urgent(session: Session, delivery_id: int, lane: int, attempts: int, now: datetime) -> None:
-    if not rules.sent_again_by_itself(lane, attempts):
-        return
-    # The first repeat at once, because somebody waits for it; the next ones give the relay time to recover.
-    due_at = now if attempts <= 1 else now + rules.try_again_after(attempts - 1, Reply(0), random.random())
-    why, source = "Sent again: its answer was lost.", State.UNKNOWN
-    _move(session, delivery_id, State.PLANNED, now, why=why, source=source, due_at=due_at)
-
-
-def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -> None:
-    """The email could not be made for this reader: it waits, listed with the reason, until the template is mended."""
-    row = session.get_one(Delivery, delivery_id, populate_existing=True)
-    wait = rules.try_again_after(row.attempts + 1, Reply(0), random.random())
-    values: dict[str, Any] = {"attempts": row.attempts + 1, "due_at": now + wait}
-    values["first_tried_at"] = row.first_tried_at or now
-    _move(session, delivery_id, State.DEFERRED, now, why=why, claimed_by=None, **values)
-
-
-def give_back(session: Session, delivery_ids: list[int], worker: str, why: str, again_at: datetime) -> None:
-    """Return those of a worker's emails whose bytes never left to the plan, to be tried `again_at`."""
-    held = Delivery.state.in_([State.CLAIMED, State.SENDING]), Delivery.claimed_by == worker
-    for delivery_id in session.scalars(select(Delivery.id).where(Delivery.id.in_(delivery_ids), *held)).all():
-        _move(session, delivery_id, State.PLANNED, again_at, why=why, claimed_by=None, due_at=again_at)
-
-
-def recover(session: Session, now: datetime) -> int:
-    """Pick up what dead workers left: claims fall back, uncertain sendings become unknown, late ones expire."""
-    over = select(Delivery.id, Delivery.state, Delivery.lane, Delivery.attempts).where(
-        Delivery.state.in_([State.CLAIMED, State.SENDING]), Delivery.lease_until < now
-    )
-    handled, why = 0, "A worker stopped while sending."
-    for delivery_id, state, lane, attempts in session.execute(over).all():
-        if state == State.CLAIMED:
-            handled += _move(session, delivery_id, State.PLANNED, now, source=State.CLAIMED, claimed_by=None)
-        elif _move(session, delivery_id, State.UNKNOWN, now, why=why, claimed_by=None, attempts=attempts + 1):
-            handled += 1
-            _repeat_if_urgent(session, delivery_id, lane, attempts + 1, now)
-    late = select(Delivery.id).where(
-        Delivery.state == State.DEFERRED, Delivery.first_tried_at < now - rules.GIVE_UP_AFTER
-    )
-    for delivery_id in session.scalars(late).all():
-        handled += _move(session, delivery_id, State.EXPIRED, now, why="Not accepted within 72 hours.")
-    return handled
-
-
 def cancel(session: Session, delivery_id: int, why: str, now: datetime) -> bool:
     """Do not send this email; False when it is too late for that."""
-    return _move(session, delivery_id, State.CANCELED, now, why=why, claimed_by=None)
+    return move_one(session, delivery_id, State.CANCELED, now, why=why)
 
 
 def cancel_all(session: Session, subscriber_id: int, why: str, now: datetime, *, but: Lane | None = None) -> None:
     """Cancel everything that waits for a person, except in lane `but`."""
-    waiting = select(Delivery.id).where(
-        Delivery.subscriber_id == subscriber_id, Delivery.state.in_([State.PLANNED, State.DEFERRED])
-    )
+    theirs: list[ColumnElement[bool]] = [Delivery.subscriber_id == subscriber_id]
     if but is not None:
-        waiting = waiting.where(Delivery.lane != but)
-    for delivery_id in session.scalars(waiting).all():
-        cancel(session, delivery_id, why, now)
+        theirs.append(Delivery.lane != int(but))
+    _cancel_waiting(session, theirs, why, now)
+
+
+def cancel_batch(session: Session, reason: str, why: str, now: datetime, *, limit: int) -> int:
+    """Cancel up to `limit` waiting emails of a broadcast; returns how many, so 0 when none waits any more."""
+    some = select(Delivery.id).where(
+        in_state(State.PLANNED, State.DEFERRED), Delivery.lane == int(Lane.BULK), Delivery.reason == reason
+    )
+    return _cancel_waiting(session, [Delivery.id.in_(some.limit(limit))], why, now)
+
+
+def cancel_many(session: Session, reason: str, whys: Mapping[int, str], now: datetime) -> int:
+    """Cancel one reason's waiting emails of these people (by subscriber id), each with its why; returns how many."""
+    canceled = 0
+    for why in set(whys.values()):
+        theirs = Delivery.subscriber_id.in_([person for person, said in whys.items() if said == why])
+        canceled += _cancel_waiting(session, [Delivery.reason == reason, theirs], why, now)
+    return canceled
+
+
+def _cancel_waiting(session: Session, which: list[ColumnElement[bool]], why: str, now: datetime) -> int:
+    return sum(len(move(session, state, State.CANCELED, now, *which, why=why)) for state in rules.WAITING)
 
 
 def send_now(session: Session, delivery_id: int, now: datetime) -> bool:
     """Let a waiting email go at once; False when it does not wait."""
-    due = (
-        update(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.state.in_([State.PLANNED, State.DEFERRED]))
-        .values(due_at=now)
-    )
+    this = in_state(State.PLANNED, State.DEFERRED), Delivery.id == delivery_id
     after_commit(session, wake)
-    return bool(session.connection().execute(due).rowcount)
+    return bool(session.connection().execute(update(Delivery).where(*this).values(due_at=now)).rowcount)
 
 
-def send_again(session: Session, delivery_id: int, now: datetime) -> None:
-    """The operator decides that an uncertain email is to be sent again; raises InputError when it is not uncertain."""
+def note(session: Session, delivery_ids: Sequence[int], kind: EventKind, now: datetime, detail: str = "") -> None:
+    """Write down what happened to these emails beside their work states."""
+    rows = [{"delivery_id": one, "at": now, "kind": kind.value, "detail": detail} for one in delivery_ids]
+    if rows:
+        session.connection().execute(insert(Event), rows)
+
+
+def decide_unknown(session: Session, delivery_ids: Sequence[int], *, again: bool, by: str, now: datetime) -> int:
+    """The operator decides what became of uncertain emails: sent `again`, or counted as sent.
+
+    Returns how many still were uncertain.
+    """
     # Only from unknown: pressed on an old page while a worker is sending, it would send the email twice.
-    why, source = "Sent again by an operator.", State.UNKNOWN
-    if not _move(session, delivery_id, State.PLANNED, now, why=why, source=source, due_at=now):
-        raise InputError("This email is not uncertain any more.", remedy="Look at its newest state.")
+    these = Delivery.id.in_(delivery_ids)
+    if again:
+        why = "Sent again by an operator."
+        decided = move(session, State.UNKNOWN, State.PLANNED, now, these, why=why, due_at=now)
+        after_commit(session, wake)
+    else:
+        why = "Counted as sent by an operator."
+        decided = move(session, State.UNKNOWN, State.ACCEPTED, now, these, why=why, accepted_at=now)
+    note(session, decided, EventKind.AGAIN if again else EventKind.COUNTED, now, by)
+    return len(decided)
+
+
+def hold(session: Session, what: str, why: str, now: datetime) -> None:
+    """Send nothing of a broadcast (`broadcast:12`) or of a lane (`lane:1`) from the next window on."""
+    session.merge(Hold(what=what, why=why, since=now, over=False))
+
+
+def let_go(session: Session, what: str) -> None:
+    """Go on with what was held; `unpark` brings back what was put aside meanwhile."""
+    session.execute(update(Hold).where(Hold.what == what).values(over=True))
     after_commit(session, wake)
 
 
-def count_as_sent(session: Session, delivery_id: int, now: datetime) -> None:
-    """The operator decides that an uncertain email arrived; raises InputError when it is not uncertain."""
-    why, source = "Counted as sent by an operator.", State.UNKNOWN
-    if not _move(session, delivery_id, State.ACCEPTED, now, why=why, source=source, accepted_at=now):
-        raise InputError("This email is not uncertain any more.", remedy="Look at its newest state.")
+def unpark(session: Session, now: datetime, *, limit: int) -> int:
+    """Bring back up to `limit` emails of what is not held any more; returns how many."""
+    what = session.scalar(select(Hold.what).where(Hold.over).limit(1))
+    if what is None:
+        return 0
+    aside = select(Delivery.id).where(
+        in_state(State.PLANNED, State.DEFERRED),
+        *(Delivery.lane == int(Lane.BULK), Delivery.due_at == PARKED, Delivery.reason == what),
+    )
+    # The 72 hours of an email that was tried before the pause begin again: it was not the relay that was slow.
+    back = update(Delivery).where(Delivery.id.in_(aside.limit(limit)))
+    brought = session.connection().execute(back.values(due_at=now, state_why="", first_tried_at=None)).rowcount
+    if not brought:
+        session.execute(delete(Hold).where(Hold.what == what, Hold.over))
+    return brought or 1
 
 
 def relay_stopped(session: Session, name: str, problem: str, now: datetime) -> None:
     """Note that a relay cannot be used, and when to ask it again."""
-    row = session.get(Relay, name) or Relay(name=name, problem="", since=None)
+    row = session.scalars(select(Relay).where(Relay.name == name)).first()
+    row = row or Relay(name=name, source="environment", host="", port=0, created_at=now, problem="", since=None)
     if not row.problem:
         row.since = now
     row.problem, row.retry_at = problem[:1000], now + RELAY_PAUSE
@@ -256,7 +168,7 @@ def relay_stopped(session: Session, name: str, problem: str, now: datetime) -> N
 
 def relay_works(session: Session, name: str) -> None:
     """Note that a relay takes mail (again)."""
-    row = session.get(Relay, name)
+    row = session.scalars(select(Relay).where(Relay.name == name)).first()
     if row is not None and row.problem:
         row.problem, row.since, row.retry_at = "", None, None
 
@@ -293,7 +205,8 @@ def absorb(session: Session, keep_id: int, drop_id: int) -> None:
         other = same.get(row.reason)
         if other is not None:
             # One that waits gives way to one that went out: the person has that email.
-            waits = other.state in {State.PLANNED, State.DEFERRED}
+            waits = other.state in rules.WAITING
+            machine.removed(session, [other if waits else row])
             session.delete(other if waits else row)
             session.flush()
             if not waits:
@@ -311,7 +224,7 @@ def plan_trial(session: Session, *, recipient: str, message_id: str, content: by
 
 def claim_trials(session: Session, now: datetime) -> list[int]:
     """Take the test emails that are due; one that its worker does not finish is due again after the lease."""
-    return claim(
+    due = claim(
         session,
         Trial,
         Trial.id,
@@ -320,6 +233,7 @@ def claim_trials(session: Session, now: datetime) -> list[int]:
         limit=rules.TRIALS_AT_ONCE,
         values={"due_at": now + rules.LEASE},
     )
+    return sorted(row.id for row in due)
 
 
 def record_trial(session: Session, trial_id: int, reply: Reply, now: datetime) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache, partial
+from itertools import groupby
+from typing import cast
 from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
@@ -13,17 +17,20 @@ from newsletter.audience import queries as audience
 from newsletter.audience import rules as audience_rules
 from newsletter.audience.actions import ERASED
 from newsletter.audience.models import Subscriber
-from newsletter.delivery import dkim, queries
-from newsletter.delivery.letters import Letter, Withdrawn, writer_of
-from newsletter.delivery.models import Delivery
+from newsletter.audience.queries import Reader
+from newsletter.delivery import dkim
+from newsletter.delivery.dkim import Signer
+from newsletter.delivery.letters import Letter, Withdrawn, guarded, writer_of
+from newsletter.delivery.machine import Claimed
+from newsletter.delivery.smtp.envelope import Outgoing
+from newsletter.errors import SuppleError
 from newsletter.messages import mime
 from newsletter.messages.compiling import Rendered
-from newsletter.messages.images import Image
 from newsletter.settings import Settings, current
 from newsletter.tokens import Purpose
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sealed:
     """An email ready to leave: SMTP sender and recipient, its Message-ID and bytes, and its subject for the ledger."""
 
@@ -33,45 +40,101 @@ class Sealed:
     message_id: str
     subject: str
     content: bytes
-    pictures: tuple[Image, ...]  # that the email links; they are stored before it leaves
+
+    @property
+    def outgoing(self) -> Outgoing:
+        """What goes over the wire."""
+        return Outgoing(self.delivery_id, self.sender, self.recipient, self.content)
 
 
-def compose(session: Session, row: Delivery, now: datetime) -> Sealed | Withdrawn:
-    """Make one email; whether its reader may still get it is asked again here (semantics 2.6).
+@dataclass(frozen=True)
+class Draft:
+    """What one email is made of, all read: making it asks no database."""
 
-    Raises RenderError (or another SuppleError) when the template fails for this reader.
-    """
-    settings = current()
-    person = audience.fresh(session, row.subscriber_id)
-    if person.status in audience_rules.CLOSED:
-        return Withdrawn(audience_rules.STATUS_WORDS[audience_rules.Status(person.status)])
-    suppressed = audience.suppressed_because(session, tokens.fingerprint(settings.secret_key, person.email_key))
-    if suppressed and suppressed != ERASED:  # a living row of an erased address can only be their own fresh sign-up
-        return Withdrawn(f"on the suppression list: {suppressed}")
-    letter = writer_of(row.reason)(session, row)
-    if isinstance(letter, Withdrawn):
-        return letter
-    # Asked here as well, so that no room above can forget it: marketing goes only to those who agreed to it.
-    barred = audience_rules.why_not_marketing(person.status, person.marketing) if letter.marketing else ""
-    if barred:
-        return Withdrawn(barred)
-    rendered, links = render(letter, person, audience.tag_names(session, person.id), row.planned_at)
-    name = f"{person.first_name} {person.last_name}".strip()
-    sealed = seal(
-        letter,
+    claimed: Claimed
+    letter: Letter
+    reader: Reader
+    tags: Sequence[str]
+
+
+Drafts = dict[int, Draft | Withdrawn | SuppleError]
+
+
+def gather(session: Session, batch: Sequence[Claimed]) -> Drafts:
+    """Read what these emails need, by id; whether each may still be sent is asked again here (semantics 2.6)."""
+    ids = list({one.subscriber_id for one in batch})
+    readers, tags = audience.readers(session, ids), audience.tag_names_of(session, ids)
+    barred = _barred(session, readers)
+    drafts: Drafts = {one.id: Withdrawn(barred[one.subscriber_id]) for one in batch if one.subscriber_id in barred}
+    asked = [one for one in batch if one.id not in drafts]
+    letters = _letters(session, asked)
+    for one in asked:
+        letter, reader = letters[one.id], readers[one.subscriber_id]
+        # Asked here as well, so that no room above can forget it: marketing goes only to those who agreed to it.
+        why = audience_rules.why_not_marketing(reader.status, reader.marketing) if _is_marketing(letter) else ""
+        if why or not isinstance(letter, Letter):
+            drafts[one.id] = Withdrawn(why) if why else cast(Withdrawn | SuppleError, letter)
+        else:
+            drafts[one.id] = Draft(one, letter, reader, tags.get(reader.id, ()))
+    return drafts
+
+
+def _is_marketing(letter: Letter | Withdrawn | SuppleError) -> bool:
+    return isinstance(letter, Letter) and letter.marketing
+
+
+def _barred(session: Session, readers: Mapping[int, Reader]) -> dict[int, str]:
+    """Why some of these people are to get nothing at all, by id."""
+    secret, words = current().secret_key, audience_rules.STATUS_WORDS
+    barred = {
+        one.id: words[audience_rules.Status(one.status)]
+        for one in readers.values()
+        if one.status in audience_rules.CLOSED
+    }
+    prints = {tokens.fingerprint(secret, one.email_key): one.id for one in readers.values() if one.id not in barred}
+    for mark, reason in audience.suppressed(session, prints).items():
+        if reason != ERASED:  # a living row of an erased address can only be their own fresh sign-up
+            barred[prints[mark]] = f"on the suppression list: {reason}"
+    return barred
+
+
+def _letters(session: Session, batch: Sequence[Claimed]) -> dict[int, Letter | Withdrawn | SuppleError]:
+    letters: dict[int, Letter | Withdrawn | SuppleError] = {}
+    for kind, group in groupby(sorted(batch, key=_kind), key=_kind):
+        some, write = list(group), writer_of(kind)
+        if write is None:
+            found = SuppleError(f"No part of the program writes emails of the kind {kind!r}.")
+            letters |= dict.fromkeys((one.id for one in some), found)
+            continue
+        written = guarded(partial(write, session, some), some[0].id)
+        letters |= {one.id: written for one in some} if isinstance(written, SuppleError) else written
+    return letters
+
+
+def _kind(one: Claimed) -> str:
+    return one.reason.partition(":")[0]
+
+
+def make(draft: Draft, signers: Sequence[Signer], now: datetime) -> Sealed:
+    """One email's bytes. Raises RenderError (or another SuppleError) when the template fails for this reader."""
+    claimed, reader = draft.claimed, draft.reader
+    rendered, links = render(draft.letter, reader, draft.tags, claimed.planned_at)
+    return seal(
+        draft.letter,
         rendered,
-        delivery_id=row.id,
-        reason=row.reason,
-        message_id=row.message_id,
-        recipient=(name, person.email),
+        delivery_id=claimed.id,
+        reason=claimed.reason,
+        message_id=claimed.message_id,
+        recipient=(f"{reader.first_name} {reader.last_name}".strip(), reader.email),
         leave=links["unsubscribe"],
         now=now,
+        signers=signers,
     )
-    signers = queries.signers(session, sender_domain(settings))
-    return replace(sealed, content=dkim.signed(sealed.content, signers, now))
 
 
-def render(letter: Letter, person: Subscriber, tags: list[str], at: datetime) -> tuple[Rendered, dict[str, str]]:
+def render(
+    letter: Letter, person: Subscriber | Reader, tags: Sequence[str], at: datetime
+) -> tuple[Rendered, dict[str, str]]:
     """Fill in one reader's words and links (made at `at`); sending, test emails and previews all pass here.
 
     Raises RenderError when the template fails for this reader.
@@ -93,22 +156,24 @@ def seal(
     recipient: mime.Mailbox,
     leave: str,
     now: datetime,
+    signers: Sequence[Signer] = (),
 ) -> Sealed:
-    """Put a rendered email into its envelope; `leave` is the reader's link for one-click unsubscribing."""
+    """Put a rendered email into its envelope and sign it; `leave` is the link for one-click unsubscribing."""
     settings = current()
-    sender = (_sender_name(letter), addresses.on_the_wire(settings.mail_from))
-    address = addresses.on_the_wire(recipient[1])
+    sender, address = addresses.on_the_wire(settings.mail_from), addresses.on_the_wire(recipient[1])
     envelope = mime.Envelope(
         message_id=message_id,
         date=now,
-        sender=sender,
+        sender=(_sender_name(letter), sender),
         recipient=(recipient[0], address),
+        list_unsubscribe_url=leave if letter.marketing else "",
+        list_unsubscribe_mailto=f"mailto:{sender}?subject=unsubscribe" if letter.marketing else "",
+        list_id=f"<{_list(letter)}.{sender_domain(settings)}>" if letter.marketing else "",
+        feedback_id=_feedback_id(settings, letter, reason) if letter.marketing else "",
         attachments=letter.attachments,
     )
-    if letter.marketing:
-        envelope = _as_list_mail(envelope, settings, letter, leave, reason)
-    content = mime.build(rendered, envelope)
-    return Sealed(delivery_id, sender[1], address, message_id, rendered.subject, content, letter.compiled.images)
+    content = dkim.sealed(mime.assemble(rendered, envelope), signers, now)
+    return Sealed(delivery_id, sender, address, message_id, rendered.subject, content)
 
 
 def sender_domain(settings: Settings) -> str:
@@ -116,7 +181,7 @@ def sender_domain(settings: Settings) -> str:
     return addresses.on_the_wire(settings.mail_from).rpartition("@")[2]
 
 
-def reader(person: Subscriber, tags: list[str]) -> dict[str, object]:
+def reader(person: Subscriber | Reader, tags: Sequence[str]) -> dict[str, object]:
     """What a template may say about its reader; what is not known is None, so that a fallback can be given."""
     return {
         "subscriber": {
@@ -130,7 +195,7 @@ def reader(person: Subscriber, tags: list[str]) -> dict[str, object]:
     }
 
 
-def reader_links(settings: Settings, person: Subscriber, scope: int, at: datetime) -> dict[str, str]:
+def reader_links(settings: Settings, person: Subscriber | Reader, scope: int, at: datetime) -> dict[str, str]:
     """The links that every email may carry for this reader; `scope` is the sequence that one-click ends, 0 for all."""
     leave = tokens.sign(settings.secret_key, Purpose.UNSUBSCRIBE, person.id, scope, at=at)
     change = tokens.sign(settings.secret_key, Purpose.PREFERENCES, person.id, at=at)
@@ -147,14 +212,14 @@ def _sender_name(letter: Letter) -> str:
     return str(getattr(studio, "sender_name", "") or getattr(studio, "name", ""))
 
 
-def _as_list_mail(
-    envelope: mime.Envelope, settings: Settings, letter: Letter, leave: str, reason: str
-) -> mime.Envelope:
-    name = letter.list_name or "newsletter"
-    return replace(
-        envelope,
-        list_unsubscribe_url=leave,
-        list_unsubscribe_mailto=f"mailto:{addresses.on_the_wire(settings.mail_from)}?subject=unsubscribe",
-        list_id=f"<{name}.{sender_domain(settings)}>",
-        feedback_id=f"{reason.replace(':', '-')}:{name}:{urlsplit(settings.base_url).hostname}",
-    )
+def _list(letter: Letter) -> str:
+    return letter.list_name or "newsletter"
+
+
+def _feedback_id(settings: Settings, letter: Letter, reason: str) -> str:
+    return f"{reason.replace(':', '-')}:{_list(letter)}:{_host(settings.base_url)}"
+
+
+@lru_cache(maxsize=8)
+def _host(base_url: str) -> str:
+    return urlsplit(base_url).hostname or ""

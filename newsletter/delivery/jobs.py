@@ -1,39 +1,34 @@
-"""One turn of sending: claim, make, mark as sending, hand over, write down the answer."""
+"""One turn of sending: every relay's line for about a second, keys, test emails, and what dead workers left."""
 
 from __future__ import annotations
 
-import os
-import socket
+import time
 from collections.abc import Sequence
-from itertools import islice
 
 import structlog
 from flask import current_app
 from sqlalchemy import select
 
 from newsletter import addresses, clock
-from newsletter.database import blobs
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import actions, dkim, queries, transports
-from newsletter.delivery.composing import Sealed, compose, sender_domain
-from newsletter.delivery.letters import Withdrawn
-from newsletter.delivery.models import Delivery, Relay, Trial
-from newsletter.delivery.rules import Reply, stops_relay
-from newsletter.delivery.transports import Transport
-from newsletter.errors import RelayError, SuppleError
+from newsletter.delivery import actions, dkim, handover, queries, routing, transports
+from newsletter.delivery.composing import sender_domain
+from newsletter.delivery.models import Trial
+from newsletter.delivery.rules import Reply
+from newsletter.delivery.sending import Line
+from newsletter.errors import Busy, RelayError
 from newsletter.settings import current
-from newsletter.work.queue import stopping
+from newsletter.work.heartbeats import worker_name
+from newsletter.work.queue import call_for_help, stopping
 
 log = structlog.get_logger()
 
-BATCH = 100
-# Marked as sending in one commit: after a crash at most this many per connection are uncertain (semantics 2.3).
-WINDOW = 10
-
-
-def worker_name() -> str:
-    """This process, as its claims and heartbeats name it."""
-    return f"{socket.gethostname()}:{os.getpid()}"
+# One stretch of sending, before other jobs have their turn: series to plan, broadcasts to watch (seconds).
+STRETCH = 1.0
+# With nothing else to do, the connections are waited for so long (seconds).
+GLANCE = 0.1
+# Emails of a broadcast that goes on are brought back this many at a time, so that no transaction takes long.
+UNPARK = 10_000
 
 
 def make_keys() -> int:
@@ -49,107 +44,74 @@ def make_keys() -> int:
 
 
 def recover() -> int:
-    """Pick up what dead workers left behind."""
+    """Pick up what dead workers left behind, and what was put aside while a broadcast was paused."""
     with transaction() as session:
-        return actions.recover(session, clock.now())
+        return handover.recover(session, clock.now()) + actions.unpark(session, clock.now(), limit=UNPARK)
 
 
 def send_due() -> int:
-    """Send one batch of what is due; returns how many emails were handled, 0 when nothing is due or the relay rests."""
-    transport = transports.choose(current())
-    if _is_resting(transport.name):
-        return 0
-    worker = worker_name()
-    with transaction() as session:
-        claimed = actions.claim_due(session, worker, clock.now(), BATCH)
-    if not claimed:
-        return 0
-    ready = [sealed for delivery_id in claimed if (sealed := _make(delivery_id))]
-    _send(transport, worker, ready)
-    return len(claimed)
+    """Send for about a second, or until nothing is due; returns how many emails were taken up.
 
-
-def _is_resting(relay: str) -> bool:
-    row = db.session.scalars(select(Relay).where(Relay.name == relay)).first()
-    retry_at = row.retry_at if row else None
-    db.session.rollback()
-    return retry_at is not None and retry_at > clock.now()
-
-
-def _make(delivery_id: int) -> Sealed | None:
-    """The email's bytes, or None when it is not to be sent (now); what that means is written down."""
-    session, now = db.session(), clock.now()
-    made: Sealed | Withdrawn | SuppleError
+    When it returns nothing is under way: all is written down, or given back.
+    """
+    lines = _lines()
+    until = time.monotonic() + STRETCH
+    trouble: Busy | None = None
+    handled = claimed = 0
     try:
-        made = compose(session, session.get_one(Delivery, delivery_id, populate_existing=True), now)
-    except SuppleError as problem:
-        made = problem
-    except Exception as problem:  # one reader's broken email must not stop everybody else's
-        log.exception("an email could not be made", delivery=delivery_id)
-        made = SuppleError(f"The email could not be made: {type(problem).__name__}.")
+        while True:
+            on = trouble is None and not stopping() and time.monotonic() < until
+            try:
+                claimed = sum(line.fill() for line in lines.values()) if on else 0
+            except Busy as problem:  # what is under way must still be written down
+                trouble, claimed = problem, 0
+            handled += claimed
+            if not _go_on(list(lines.values()), claimed):
+                break
     finally:
-        session.rollback()
-    if isinstance(made, Sealed):
-        _keep_pictures(made)
-        return made
-    with transaction() as writing:
-        if isinstance(made, Withdrawn):
-            actions.cancel(writing, delivery_id, made.why, now)
-        else:
-            actions.fail_template(writing, delivery_id, str(made), now)
-    return None
+        _rest(lines, spare=time.monotonic() >= until and trouble is None)
+    if trouble is not None:
+        raise trouble
+    if handled and time.monotonic() >= until:
+        call_for_help()
+    return handled
 
 
-def _keep_pictures(sealed: Sealed) -> None:
-    # Known per application: asking the database for every picture of every email would be most of its work.
-    kept: set[str] = current_app.extensions.setdefault("kept_pictures", set())
-    new = [picture for picture in sealed.pictures if picture.content_hash not in kept]
-    if new:
-        with transaction() as session:
-            for picture in new:
-                blobs.put(session, picture.content, picture.content_type, clock.now())
-        kept.update(picture.content_hash for picture in new)
+def _go_on(lines: Sequence[Line], claimed: int) -> bool:
+    """One round over all lines; whether there is more to do."""
+    for line in lines:
+        if line.problem:
+            line.give_back("The mail server could not be used.")
+        elif stopping():
+            line.give_back("The worker was stopped.")
+        if line.wants_turn:
+            line.turn_over()
+    patience = GLANCE if len(lines) == 1 else GLANCE / 10
+    for line in lines:
+        line.look_after(patience)
+    return bool(claimed) or any(line.ready or line.flying for line in lines)
 
 
-def _send(transport: Transport, worker: str, ready: Sequence[Sealed]) -> None:
-    if not ready:
-        return
-    waiting = iter(ready)
-    try:
-        with transport:
-            while not stopping() and (window := list(islice(waiting, WINDOW))):
-                _send_window(transport, worker, window)
-    except RelayError as problem:
-        log.warning("relay stopped", relay=transport.name, problem=problem.happened)
-        with transaction() as session:
-            actions.relay_stopped(session, transport.name, str(problem), clock.now())
-            why, again = "The mail server could not be used.", clock.now() + actions.RELAY_PAUSE
-            actions.give_back(session, [sealed.delivery_id for sealed in ready], worker, why, again)
-    else:
-        if left := [sealed.delivery_id for sealed in waiting]:
-            with transaction() as session:
-                actions.give_back(session, left, worker, "The worker was stopped.", clock.now())
-
-
-def _send_window(transport: Transport, worker: str, window: list[Sealed]) -> None:
+def _lines() -> dict[int, Line]:
+    """This process's lines: one for each relay that takes mail now, kept open while there is much to send."""
+    lines: dict[int, Line] = current_app.extensions.setdefault("lines", {})
     with transaction() as session:
-        mine = actions.begin_sending(session, [sealed.delivery_id for sealed in window], worker, clock.now())
-    # No transaction from here: the network may take a minute, and a writer held that long would stop everybody.
-    for sealed in window:
-        if sealed.delivery_id not in mine:
-            continue
-        reply = transport.send(sealed.sender, sealed.recipient, sealed.message_id, sealed.content)
-        mine.discard(sealed.delivery_id)
-        with transaction() as session:
-            state = actions.record(
-                session, sealed.delivery_id, reply, relay=transport.name, subject=sealed.subject, now=clock.now()
-            )
-            mine = actions.keep_sending(session, list(mine), worker, clock.now())
-            if reply.code and not stops_relay(reply):
-                actions.relay_works(session, transport.name)
-        log.info("email handed over", delivery=sealed.delivery_id, outcome=state, code=reply.code)
-        if stops_relay(reply):
-            raise RelayError(f"The mail server {transport.name} refuses us: {reply.code} {reply.text}")
+        ways = {way.relay_id: way for way in routing.ways(session, clock.now())}
+    for relay_id in lines.keys() - ways.keys():
+        lines.pop(relay_id).close()
+    for relay_id, way in ways.items():
+        if relay_id not in lines:
+            lines[relay_id] = Line(way, worker_name())
+        lines[relay_id].way = way
+    return lines
+
+
+def _rest(lines: dict[int, Line], *, spare: bool) -> None:
+    """Close the lines; with `spare` those that work stay open for the next stretch, which begins in a moment."""
+    for relay_id, line in list(lines.items()):
+        if not spare or line.problem or line.flying:
+            del lines[relay_id]
+            line.close()
 
 
 def send_trials() -> int:

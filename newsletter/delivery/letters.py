@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from functools import partial
+from typing import TypeVar, cast
 
+import structlog
 from flask import current_app
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import queries as accounts
 from newsletter.accounts.models import Studio as StudioRow
-from newsletter.delivery.models import Delivery
+from newsletter.delivery.machine import Claimed
+from newsletter.errors import SuppleError
 from newsletter.messages.compiling import CompiledMessage
 from newsletter.messages.mime import Attachment
 from newsletter.messages.studio import Studio
 from newsletter.settings import current
+
+log = structlog.get_logger()
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,34 @@ class Withdrawn:
     why: str
 
 
-Writer = Callable[[Session, Delivery], Letter | Withdrawn]
+# A room writes the emails of a whole batch at once, so that it reads what they share once; by the email's id.
+Writer = Callable[[Session, Sequence[Claimed]], Mapping[int, Letter | Withdrawn | SuppleError]]
 
 
-def writer_of(reason: str) -> Writer:
+def writer_of(reason: str) -> Writer | None:
     """The room's function that writes emails of this reason, by the word before the first colon."""
     writers = cast(dict[str, Writer], current_app.extensions["letters"])
-    return writers[reason.partition(":")[0]]
+    return writers.get(reason.partition(":")[0])
+
+
+def one_by_one(letter: Callable[[Session, Claimed], Letter | Withdrawn]) -> Writer:
+    """A writer for rooms whose emails share nothing; one that cannot be written leaves the others be."""
+
+    def write(session: Session, batch: Sequence[Claimed]) -> dict[int, Letter | Withdrawn | SuppleError]:
+        return {one.id: guarded(partial(letter, session, one), one.id) for one in batch}
+
+    return write
+
+
+def guarded(write: Callable[[], Answer], delivery_id: int) -> Answer | SuppleError:
+    """What `write` gives, or what went wrong with this one email in words: nobody else's waits for it."""
+    try:
+        return write()
+    except SuppleError as problem:
+        return problem
+    except Exception as problem:
+        log.exception("an email could not be made", delivery=delivery_id)
+        return SuppleError(f"The email could not be made: {type(problem).__name__}.")
 
 
 def sender_name(studio: StudioRow) -> str:

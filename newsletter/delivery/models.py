@@ -95,7 +95,8 @@ class Event(Base):
 class Tally(Base):
     """How many emails of one broadcast, or of one lane beside the broadcasts, are in each state.
 
-    `batch` is a bulk reason, as `broadcast:12`, or `lane:0`, `lane:1`; `relay:NAME` counts attempts. Written in the transaction that moves the rows:
+    `batch` is a bulk reason, as `broadcast:12`, or `lane:0`, `lane:1`; `relay:NAME` counts answers, by outcome.
+    Written in the transaction that moves the rows:
     counting a million rows for each look at a progress bar, or for each test of the 5% rule, takes a second.
     """
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber
 from newsletter.delivery.dkim import Signer, from_pem
-from newsletter.delivery.models import Attempt, Delivery, DkimKey, Relay, Trial
+from newsletter.delivery.models import Attempt, Delivery, DkimKey, Hold, Relay, Tally, Trial
 from newsletter.delivery.rules import STATE_WORDS, State
 
 
@@ -38,6 +38,17 @@ def counts(session: Session, reason: str = "") -> dict[str, int]:
     if reason:
         found = found.where(Delivery.reason == reason)
     return dict(session.execute(found).all())
+
+
+def progress(session: Session, batch: str) -> dict[State, int]:
+    """How many emails of a batch (`broadcast:12`, `lane:1`) are in each state; empty for one from before tallies."""
+    found = session.execute(select(Tally.state, Tally.count).where(Tally.batch == batch))
+    return {State(state): count for state, count in found}
+
+
+def holds(session: Session) -> Sequence[Hold]:
+    """What is not to be sent for now, and why."""
+    return session.scalars(select(Hold).where(Hold.over.is_(False)).order_by(Hold.since)).all()
 
 
 def next_due(session: Session) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 
 
@@ -86,7 +86,17 @@ ARROWS: dict[State, frozenset[State]] = {
     State.CANCELED: frozenset(),
     State.EXPIRED: frozenset(),
 }
+WAITING = (State.PLANNED, State.DEFERRED)
 ENDED = frozenset({State.ACCEPTED, State.REJECTED, State.CANCELED, State.EXPIRED})
+
+# Where a claimed email of a held broadcast waits: out of the way of every claim, until it is let go.
+PARKED = datetime(9999, 1, 1, tzinfo=UTC)
+
+# Marked as sending in one commit: after a crash at most this many per connection are uncertain (semantics 2.3).
+WINDOW = 25
+# An urgent email waits for what was claimed before it: no more than goes out in about this time (semantics 2.7).
+BATCH_SECONDS = 0.5
+SMALLEST_BATCH, LARGEST_BATCH = 4, 400
 
 # A worker that has not finished a claim after this long is taken for dead; one batch takes seconds.
 LEASE = timedelta(minutes=5)
@@ -115,6 +125,17 @@ class Reply:
     enhanced: str = ""
     text: str = ""
     about: str = "recipient"
+
+
+def batch_of(reason: str, lane: int) -> str:
+    """What an email is counted under: its broadcast, or its lane."""
+    return reason if lane == Lane.BULK else f"lane:{lane}"
+
+
+def next_batch(size: int, seconds: float) -> int:
+    """How many to claim next, when the last `size` emails took that long: twice as many while that stays quick."""
+    fitting = size * 2 if seconds <= 0 else min(size * 2, int(size * BATCH_SECONDS / seconds))
+    return max(SMALLEST_BATCH, min(LARGEST_BATCH, fitting))
 
 
 def outcome(reply: Reply) -> State:

@@ -11,8 +11,8 @@ from newsletter.accounts import queries as accounts
 from newsletter.audience import queries as audience
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import why_not_gift
-from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
-from newsletter.delivery.models import Delivery
+from newsletter.delivery.letters import Letter, Withdrawn, one_by_one, studio_in_mail
+from newsletter.delivery.machine import Claimed
 from newsletter.magnets import actions, queries, rules
 from newsletter.magnets.models import Magnet
 from newsletter.magnets.stamp import stamp
@@ -30,7 +30,7 @@ def _compiled(studio: Studio) -> CompiledMessage:
     return compile_message(load(SOURCE), studio, image=images.resolver(studio.url), marketing=False)
 
 
-def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
+def letter(session: Session, delivery: Claimed) -> Letter | Withdrawn:
     """The delivery email (`magnet:GIFT`, `magnet:GIFT:N`); withdrawn when the person may not get it any more."""
     magnet = queries.magnet(session, rules.magnet_of(delivery.reason))
     person = audience.subscriber(session, delivery.subscriber_id)
@@ -47,6 +47,9 @@ def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
     }
     attachments = _attachments(session, magnet, person) if magnet.attach else ()
     return Letter(_compiled(studio_in_mail(session)), context, attachments=attachments)
+
+
+letters = one_by_one(letter)
 
 
 def _attachments(session: Session, magnet: Magnet, person: Subscriber) -> tuple[Attachment, ...]:

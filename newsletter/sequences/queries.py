@@ -54,6 +54,18 @@ def sequence(session: Session, sequence_id: int) -> models.Sequence:
     return found
 
 
+def steps_by_id(session: Session, ids: Iterable[int]) -> dict[int, models.Step]:
+    """These steps, as the database has them now."""
+    found = select(models.Step).where(models.Step.id.in_(set(ids))).execution_options(populate_existing=True)
+    return {row.id: row for row in session.scalars(found)}
+
+
+def enrollments_by_id(session: Session, ids: Iterable[int]) -> dict[int, Enrollment]:
+    """These enrollments, as the database has them now."""
+    found = select(Enrollment).where(Enrollment.id.in_(set(ids))).execution_options(populate_existing=True)
+    return {row.id: row for row in session.scalars(found)}
+
+
 def steps(session: Session, sequence_id: int) -> Sequence[models.Step]:
     """The steps of a sequence that were not deleted, in their order."""
     return [row for row in all_steps(session, sequence_id) if row.deleted_at is None]

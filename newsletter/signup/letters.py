@@ -11,8 +11,8 @@ from newsletter import tokens
 from newsletter.audience import queries as audience
 from newsletter.audience.models import Consent
 from newsletter.audience.rules import Status
-from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
-from newsletter.delivery.models import Delivery
+from newsletter.delivery.letters import Letter, Withdrawn, one_by_one, studio_in_mail
+from newsletter.delivery.machine import Claimed
 from newsletter.errors import SuppleError
 from newsletter.magnets import queries as magnets
 from newsletter.magnets.models import Magnet
@@ -41,7 +41,7 @@ def confirm_url(consent: Consent) -> str:
     return f"{settings.base_url}/confirm/{token}"
 
 
-def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
+def letter(session: Session, delivery: Claimed) -> Letter | Withdrawn:
     """The confirmation (`confirm:CONSENT`) or the reminder (`reminder:PERSON`)."""
     kind, _, number = delivery.reason.partition(":")
     if kind == "reminder":
@@ -57,6 +57,9 @@ def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
     given = {"title": magnet.title} if magnet else None
     context: dict[str, object] = {"magnet": given, "links": {"confirm": confirm_url(consent)}}
     return Letter(_compiled(kind, studio_in_mail(session)), context)
+
+
+letters = one_by_one(letter)
 
 
 def gift(session: Session, form: Form | None) -> Magnet | None:

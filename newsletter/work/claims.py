@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select, update
+from sqlalchemy import ColumnElement, Row, Select, TextClause, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -17,12 +17,16 @@ def claim(
     model: type[Base],
     key: InstrumentedAttribute[int],
     *,
-    where: list[ColumnElement[bool]],
+    where: Sequence[ColumnElement[bool] | TextClause],
     order_by: list[Any],
     limit: int,
     values: dict[str, object],
-) -> list[int]:
-    """Set `values` on up to `limit` rows that match, and return their keys; two workers never get the same row."""
+    returning: Sequence[InstrumentedAttribute[Any]] = (),
+) -> list[Row[Any]]:
+    """Set `values` on up to `limit` rows that match; two workers never get the same row.
+
+    Returns a row of the key and what else is asked for in `returning`, as it is after the change.
+    """
     chosen = select(key).where(*where).order_by(*order_by).limit(limit)
     if session.get_bind().dialect.name == "postgresql":
         # Rows another worker is just claiming are passed over instead of waited for; SQLite has one writer at a time.
@@ -30,14 +34,9 @@ def claim(
     # As a common table expression it is asked once; as a plain subquery PostgreSQL may ask it per row and so
     # claim more than `limit`.
     once = chosen.cte("chosen")
-    statement = (
-        update(model)
-        .where(key.in_(select(once.c[0])))
-        .values(**values)
-        .returning(key)
-        .execution_options(synchronize_session=False)
-    )
-    return sorted(session.scalars(statement))
+    statement = update(model).where(key.in_(select(once.c[0]))).values(**values).returning(key, *returning)
+    # On the connection: through the session each row would cost a search for an object to refresh.
+    return list(session.connection().execute(statement))
 
 
 def insert_rows(
@@ -69,3 +68,14 @@ def insert_missing(
     statement = statement.on_conflict_do_nothing(index_elements=elements)
     # Without the option SQLAlchemy forgets the count of an INSERT on PostgreSQL and answers -1.
     return session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+
+
+def add_to(
+    session: Session, model: type[Base], amounts: Sequence[Mapping[str, Any]], *, unique: Sequence[str], amount: str
+) -> None:
+    """Add each row's `amount` to the row with the same `unique` columns, or insert it."""
+    if amounts:
+        insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(model)
+        total = getattr(model, amount) + insert.excluded[amount]
+        statement = insert.on_conflict_do_update(index_elements=unique, set_={amount: total})
+        session.connection().execute(statement, [dict(row) for row in amounts])

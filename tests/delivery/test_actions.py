@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -15,9 +18,9 @@ from newsletter.audience import queries as audience
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import actions, queries, rules
-from newsletter.delivery.models import Attempt, Delivery
-from newsletter.delivery.rules import ARROWS, ENDED, Lane, Reply, State
+from newsletter.delivery import actions, handover, machine, queries, rules
+from newsletter.delivery.models import Attempt, Delivery, Event, Hold, Tally
+from newsletter.delivery.rules import ARROWS, ENDED, EventKind, Lane, Reply, State
 from newsletter.errors import InputError
 from tests.people import ALICE, BOB, CHARLIE, NOW, person, planned
 from tests.threads import at_once
@@ -47,7 +50,7 @@ def do(action: Callable[..., object], *given: object, **more: object) -> object:
 def record(code: int, enhanced: str = "", text: str = "", about: str = "recipient") -> Callable[[Session, int], object]:
     def doing(session: Session, delivery_id: int) -> object:
         reply = Reply(code, enhanced, text, about)
-        return actions.record(session, delivery_id, reply, relay="relay", subject="S", now=NOW)
+        return handover.record(session, [(delivery_id, reply)], relay="relay", subjects={delivery_id: "S"}, now=NOW)
 
     return doing
 
@@ -55,22 +58,22 @@ def record(code: int, enhanced: str = "", text: str = "", about: str = "recipien
 # What follows each arrow: asked of every state, it must move exactly from those the plan names.
 MOVERS: dict[str, tuple[Callable[[Session, int], object], State, set[State]]] = {
     "claim": (
-        lambda session, _id: actions.claim_due(session, "me", NOW, 10),
+        lambda session, _id: handover.claim_due(session, "me", NOW, 10, Lane.SEQUENCE),
         State.CLAIMED,
         {State.PLANNED, State.DEFERRED},
     ),
-    "begin": (lambda session, id_: actions.begin_sending(session, [id_], "me", NOW), State.SENDING, {State.CLAIMED}),
+    "begin": (lambda session, id_: handover.begin_sending(session, [id_], "me", NOW), State.SENDING, {State.CLAIMED}),
     "yes": (record(250), State.ACCEPTED, {State.SENDING, State.UNKNOWN}),
     "later": (record(450), State.DEFERRED, {State.SENDING, State.CLAIMED}),
     "never": (record(550), State.REJECTED, {State.SENDING}),
     "lost": (record(0), State.UNKNOWN, {State.SENDING}),
     "no template": (
-        lambda session, id_: actions.fail_template(session, id_, "broken", NOW),
+        lambda session, id_: handover.fail_template(session, id_, "broken", NOW),
         State.DEFERRED,
         {State.CLAIMED, State.SENDING},
     ),
     "give back": (
-        lambda session, id_: actions.give_back(session, [id_], "me", "the relay rests", NOW),
+        lambda session, id_: handover.give_back(session, [id_], "me", "the relay rests", NOW),
         State.PLANNED,
         {State.CLAIMED, State.SENDING},
     ),
@@ -80,19 +83,27 @@ MOVERS: dict[str, tuple[Callable[[Session, int], object], State, set[State]]] = 
         {State.PLANNED, State.DEFERRED, State.CLAIMED},
     ),
     "lease over": (
-        lambda session, _id: actions.recover(session, NOW + rules.LEASE + timedelta(seconds=1)),
+        lambda session, _id: handover.recover(session, NOW + rules.LEASE + timedelta(seconds=1)),
         State.PLANNED,
         {State.CLAIMED},
     ),
     "crashed": (
-        lambda session, _id: actions.recover(session, NOW + rules.LEASE + timedelta(seconds=1)),
+        lambda session, _id: handover.recover(session, NOW + rules.LEASE + timedelta(seconds=1)),
         State.UNKNOWN,
         {State.SENDING},
     ),
-    "again": (lambda session, id_: actions.send_again(session, id_, NOW), State.PLANNED, {State.UNKNOWN}),
-    "counted": (lambda session, id_: actions.count_as_sent(session, id_, NOW), State.ACCEPTED, {State.UNKNOWN}),
+    "again": (
+        lambda session, id_: actions.decide_unknown(session, [id_], again=True, by="Alice", now=NOW),
+        State.PLANNED,
+        {State.UNKNOWN},
+    ),
+    "counted": (
+        lambda session, id_: actions.decide_unknown(session, [id_], again=False, by="Alice", now=NOW),
+        State.ACCEPTED,
+        {State.UNKNOWN},
+    ),
     "too late": (
-        lambda session, _id: actions.recover(session, NOW + timedelta(hours=73)),
+        lambda session, _id: handover.recover(session, NOW + timedelta(hours=73)),
         State.EXPIRED,
         {State.DEFERRED},
     ),
@@ -204,8 +215,8 @@ def test_2_7_the_urgent_lane_first_then_the_longest_due(app: Flask) -> None:
         planned(session, alice, reason="note:not yet", lane=Lane.TRANSACTIONAL, due_at=LATER)
         wanted = ["note:4", "note:2", "note:3", "note:1", "note:0"]
     with transaction() as session:
-        claimed = actions.claim_due(session, "me", NOW, 3) + actions.claim_due(session, "me", NOW, 10)
-        assert [session.get_one(Delivery, one).reason for one in claimed] == wanted
+        claimed = [one for lane in Lane for one in handover.claim_due(session, "me", NOW, 10, lane)]
+        assert [one.reason for one in claimed] == wanted
 
 
 def test_2_3_two_workers_never_claim_the_same_email(app: Flask) -> None:
@@ -218,48 +229,48 @@ def test_2_3_two_workers_never_claim_the_same_email(app: Flask) -> None:
         mine: list[int] = []
         while True:
             with transaction() as session:
-                got = actions.claim_due(session, f"worker {number}", NOW, 6)
+                got = handover.claim_due(session, f"worker {number}", NOW, 6, Lane.SEQUENCE)
             if not got:
                 return mine
-            mine += got
+            mine += [one.id for one in got]
 
     assert sorted(one for mine in at_once(app, 3, work) for one in mine) == list(range(1, 41))
 
 
 def test_2_3_a_worker_that_lost_its_lease_does_not_begin(app: Flask) -> None:
     delivery_id = put(State.CLAIMED)
-    assert do(actions.begin_sending, [delivery_id], "another", NOW) == set()
-    do(actions.recover, NOW + rules.LEASE + timedelta(seconds=1))
-    assert do(actions.begin_sending, [delivery_id], "me", NOW) == set()
+    assert do(handover.begin_sending, [delivery_id], "another", NOW) == set()
+    do(handover.recover, NOW + rules.LEASE + timedelta(seconds=1))
+    assert do(handover.begin_sending, [delivery_id], "me", NOW) == set()
     assert row().state == State.PLANNED
 
 
 def test_2_3_a_lease_that_is_not_over_is_left_alone(app: Flask) -> None:
     put(State.SENDING)
-    assert do(actions.recover, NOW + rules.LEASE) == 0
+    assert do(handover.recover, NOW + rules.LEASE) == 0
     assert row().state == State.SENDING
 
 
 def test_2_3_while_a_window_is_sent_its_lease_is_kept(app: Flask) -> None:
-    delivery_id = put(State.SENDING)
+    put(State.SENDING)
     soon = NOW + timedelta(minutes=4)
-    assert do(actions.keep_sending, [delivery_id], "me", soon) == {delivery_id}
-    assert do(actions.recover, NOW + timedelta(minutes=6)) == 0
-    assert do(actions.recover, soon + rules.LEASE + timedelta(seconds=1)) == 1
-    assert do(actions.keep_sending, [delivery_id], "me", soon) == set()
+    assert do(handover.keep, "me", soon) == 1
+    assert do(handover.recover, NOW + timedelta(minutes=6)) == 0
+    assert do(handover.recover, soon + rules.LEASE + timedelta(seconds=1)) == 1
+    assert do(handover.keep, "me", soon) == 0
 
 
 def test_2_4_an_urgent_email_of_a_dead_worker_goes_again_twice_and_then_waits_for_the_operator(app: Flask) -> None:
     put(State.SENDING, lane=Lane.TRANSACTIONAL)
     now = NOW + rules.LEASE + timedelta(seconds=1)
-    do(actions.recover, now)
+    do(handover.recover, now)
     assert (row().state, row().due_at, row().attempts) == (State.PLANNED, now, 1)
     message_id = row().message_id
     for attempts in (2, 3):
         with transaction() as session:
             session.execute(update(Delivery).values(state=State.SENDING, lease_until=now))
         now += timedelta(seconds=1)
-        do(actions.recover, now)
+        do(handover.recover, now)
         assert row().attempts == attempts
         if attempts == 2:
             assert row().state == State.PLANNED
@@ -270,13 +281,14 @@ def test_2_4_an_urgent_email_of_a_dead_worker_goes_again_twice_and_then_waits_fo
 
 def test_2_4_a_series_email_of_a_dead_worker_waits_for_the_operator(app: Flask) -> None:
     delivery_id = put(State.SENDING)
-    do(actions.recover, NOW + timedelta(hours=1))
+    do(handover.recover, NOW + timedelta(hours=1))
     assert row().state == State.UNKNOWN
     assert row().ended_at is None
-    do(actions.count_as_sent, delivery_id, LATER)
+    assert do(actions.decide_unknown, [delivery_id], again=False, by="Alice", now=LATER) == 1
     assert (row().state, row().accepted_at, row().ended_at) == (State.ACCEPTED, LATER, LATER)
-    with pytest.raises(InputError):
-        do(actions.send_again, delivery_id, LATER)
+    assert do(actions.decide_unknown, [delivery_id], again=True, by="Alice", now=LATER) == 0
+    events = db.session.execute(select(Event.delivery_id, Event.kind, Event.detail, Event.at)).all()
+    assert events == [(delivery_id, EventKind.COUNTED, "Alice", LATER)]
 
 
 def test_2_8_a_deferred_email_waits_and_counts_its_tries(app: Flask) -> None:
@@ -284,15 +296,15 @@ def test_2_8_a_deferred_email_waits_and_counts_its_tries(app: Flask) -> None:
     do(record(450, "4.7.1", "greylisted"), delivery_id)
     assert NOW + timedelta(minutes=5) <= row().due_at < NOW + timedelta(minutes=7.5)
     assert (row().attempts, row().first_tried_at, row().state_why) == (1, NOW, "greylisted")
-    assert do(actions.claim_due, "me", NOW + timedelta(minutes=4), 5) == []
+    assert do(handover.claim_due, "me", NOW + timedelta(minutes=4), 5, Lane.SEQUENCE) == []
     attempt = db.session.scalars(select(Attempt)).one()
     assert (attempt.code, attempt.enhanced, attempt.text, attempt.outcome) == (450, "4.7.1", "greylisted", "deferred")
 
 
 def test_2_2_after_72_hours_of_trying_it_is_given_up(app: Flask) -> None:
     put(State.DEFERRED, first_tried_at=NOW)
-    assert do(actions.recover, NOW + timedelta(hours=72)) == 0
-    assert do(actions.recover, NOW + timedelta(hours=72, seconds=1)) == 1
+    assert do(handover.recover, NOW + timedelta(hours=72)) == 0
+    assert do(handover.recover, NOW + timedelta(hours=72, seconds=1)) == 1
     assert (row().state, row().state_why) == (State.EXPIRED, "Not accepted within 72 hours.")
 
 
@@ -337,7 +349,151 @@ def test_send_now_only_hurries_what_waits(sqlite_app: Flask, start: State, may: 
 
 
 def test_an_answer_for_a_row_that_is_gone_is_no_error(app: Flask) -> None:
-    assert do(record(250), 99) is State.ACCEPTED
+    assert do(record(250), 99) == {State.ACCEPTED: 1}
+    assert db.session.scalars(select(Attempt)).all() == []
+
+
+def test_2_3_an_answer_that_comes_after_the_lease_is_still_the_answer(app: Flask) -> None:
+    """Its worker was only slow: taken for lost, then the relay's yes arrives."""
+    delivery_id = put(State.SENDING)
+    do(handover.recover, NOW + rules.LEASE + timedelta(seconds=1))
+    assert row().state == State.UNKNOWN
+    do(record(250), delivery_id)
+    assert (row().state, row().accepted_at) == (State.ACCEPTED, NOW)
+
+
+def test_2_8_one_window_of_mixed_answers(app: Flask) -> None:
+    with transaction() as session:
+        for address in (ALICE, BOB, CHARLIE):
+            planned(session, person(session, address), lane=Lane.BULK, reason="broadcast:1")
+        claimed = [one.id for one in handover.claim_due(session, "me", NOW, 10, Lane.BULK)]
+        assert handover.begin_sending(session, claimed, "me", NOW) == set(claimed)
+    replies = [Reply(250, "2.0.0", "ok"), Reply(450, "4.2.0", "later"), Reply(550, "5.1.1", "no such user")]
+    told, subjects = list(zip(claimed, replies, strict=True)), dict.fromkeys(claimed, "Hello")
+    outcomes = do(handover.record, told, relay="mx:25", subjects=subjects, now=NOW)
+    assert outcomes == {State.ACCEPTED: 1, State.DEFERRED: 1, State.REJECTED: 1}
+    rows = db.session.scalars(select(Delivery).order_by(Delivery.id)).all()
+    assert [(row.state, row.subject, row.attempts) for row in rows] == [
+        (State.ACCEPTED, "Hello", 1),
+        (State.DEFERRED, "Hello", 1),
+        (State.REJECTED, "Hello", 1),
+    ]
+    attempts = db.session.execute(select(Attempt.code, Attempt.outcome).order_by(Attempt.id)).all()
+    assert attempts == [(250, "accepted"), (450, "deferred"), (550, "rejected")]
+    answers = dict(db.session.execute(select(Tally.state, Tally.count).where(Tally.batch == "relay:mx:25")).all())
+    assert answers == {"accepted": 1, "deferred": 1, "rejected": 1}
+
+
+def tallies() -> dict[tuple[str, str], int]:
+    db.session.rollback()
+    kept = db.session.execute(select(Tally.batch, Tally.state, Tally.count).where(Tally.count != 0)).all()
+    return {(batch, state): count for batch, state, count in kept if not batch.startswith("relay:")}
+
+
+def counted() -> dict[tuple[str, str], int]:
+    db.session.rollback()
+    rows = db.session.execute(select(Delivery.reason, Delivery.lane, Delivery.state)).all()
+    return dict(Counter((rules.batch_of(reason, lane), state) for reason, lane, state in rows))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_tallies_say_what_counting_every_row_says(sqlite_app: Flask, data: st.DataObject) -> None:
+    """Whatever happens to the emails, in whatever order."""
+    with transaction() as session:
+        for model in (Attempt, Event, Delivery, Tally, Hold):
+            session.execute(delete(model))
+        for number in range(4):
+            reader = person(session, f"reader{number}@example.org")
+            lane = data.draw(st.sampled_from(list(Lane)))
+            planned(session, reader, lane=lane, reason="broadcast:1" if lane is Lane.BULK else "note:1")
+    now = NOW
+    for _ in range(data.draw(st.integers(1, 12))):
+        now += timedelta(minutes=data.draw(st.sampled_from([0, 1, 6, 60 * 80])))
+        ids = list(db.session.scalars(select(Delivery.id)))
+        chosen = data.draw(st.sampled_from(ids))
+        code = data.draw(st.sampled_from([0, 250, 450, 550]))
+        steps: list[Callable[[Session], object]] = [
+            lambda s: [handover.claim_due(s, "me", now, 2, lane) for lane in Lane],  # noqa: B023 - run at once
+            lambda s: handover.begin_sending(s, ids, "me", now),  # noqa: B023
+            lambda s: handover.record(s, [(chosen, Reply(code))], relay="mx", subjects={}, now=now),  # noqa: B023
+            lambda s: handover.recover(s, now),  # noqa: B023
+            lambda s: handover.give_back(s, ids, "me", "stopped", now),  # noqa: B023
+            lambda s: actions.cancel(s, chosen, "by hand", now),  # noqa: B023
+            lambda s: actions.hold(s, "broadcast:1", "paused", now),  # noqa: B023
+            lambda s: actions.let_go(s, "broadcast:1"),
+            lambda s: actions.unpark(s, now, limit=1),  # noqa: B023
+            lambda s: actions.decide_unknown(s, ids, again=code == 250, by="Alice", now=now),  # noqa: B023
+        ]
+        do(data.draw(st.sampled_from(steps)))
+        assert tallies() == counted()
+
+
+def test_the_tallies_of_many_workers_at_once_add_up(app: Flask) -> None:
+    with transaction() as session:
+        for number in range(30):
+            planned(session, person(session, f"r{number}@example.org"), lane=Lane.BULK, reason="broadcast:1")
+
+    def work(number: int) -> None:
+        for _ in range(5):
+            with transaction() as session:
+                ids = [one.id for one in handover.claim_due(session, f"w{number}", NOW, 2, Lane.BULK)]
+                handover.begin_sending(session, ids, f"w{number}", NOW)
+                handover.record(session, [(one, Reply(250)) for one in ids], relay="mx", subjects={}, now=NOW)
+
+    at_once(app, 3, work)
+    assert tallies() == counted() == {("broadcast:1", "accepted"): 30}
+
+
+def test_2_10_a_held_broadcast_is_put_aside_and_comes_back(app: Flask) -> None:
+    with transaction() as session:
+        for address in (ALICE, BOB, CHARLIE):
+            reader = person(session, address)
+            planned(session, reader, lane=Lane.BULK, reason="broadcast:1")
+        planned(session, reader, lane=Lane.BULK, reason="broadcast:2")
+        actions.hold(session, "broadcast:1", "Paused by Alice.", NOW)
+    assert [one.reason for one in do(handover.claim_due, "me", NOW, 10, Lane.BULK)] == ["broadcast:2"]  # type: ignore[attr-defined]
+    assert do(handover.claim_due, "me", NOW + timedelta(days=400), 10, Lane.BULK) == []
+    aside = db.session.execute(select(Delivery.state, Delivery.state_why).where(Delivery.due_at == rules.PARKED)).all()
+    assert aside == [(State.PLANNED, "Paused by Alice.")] * 3
+    assert [held.what for held in queries.holds(db.session())] == ["broadcast:1"]
+    do(actions.let_go, "broadcast:1")
+    assert list(queries.holds(db.session())) == []
+    assert [do(actions.unpark, LATER, limit=2) for _ in range(4)] == [2, 1, 1, 0]
+    assert len(do(handover.claim_due, "me", LATER, 10, Lane.BULK)) == 3  # type: ignore[arg-type]
+
+
+def test_2_10_a_held_lane_waits_and_the_others_go(app: Flask) -> None:
+    with transaction() as session:
+        alice = person(session)
+        for lane in Lane:
+            planned(session, alice, lane=lane, reason=f"note:{lane}")
+        actions.hold(session, "lane:1", "The clock jumped.", NOW)
+    assert [len(do(handover.claim_due, "me", NOW, 10, lane)) for lane in Lane] == [1, 0, 1]  # type: ignore[arg-type]
+    do(actions.let_go, "lane:1")
+    assert len(do(handover.claim_due, "me", NOW, 10, Lane.SEQUENCE)) == 1  # type: ignore[arg-type]
+
+
+def test_2_10_a_canceled_broadcast_is_canceled_in_slices(app: Flask) -> None:
+    with transaction() as session:
+        for address in (ALICE, BOB, CHARLIE):
+            planned(session, person(session, address), lane=Lane.BULK, reason="broadcast:1")
+        planned(session, person(session), lane=Lane.BULK, reason="broadcast:2")
+        assert actions.cancel_many(session, "broadcast:1", {1: "No name."}, NOW) == 1
+    done = [do(actions.cancel_batch, "broadcast:1", "Called off.", NOW, limit=1) for _ in range(3)]
+    assert done == [1, 1, 0]
+    found = select(Delivery.reason, Delivery.state, Delivery.state_why).order_by(Delivery.id)
+    assert db.session.execute(found).all() == [
+        ("broadcast:1", State.CANCELED, "No name."),
+        ("broadcast:1", State.CANCELED, "Called off."),
+        ("broadcast:1", State.CANCELED, "Called off."),
+        ("broadcast:2", State.PLANNED, ""),
+    ]
+
+
+def test_an_arrow_that_does_not_exist_is_refused(app: Flask) -> None:
+    with pytest.raises(ValueError, match="no arrow"), transaction() as session:
+        machine.move(session, State.ACCEPTED, State.PLANNED, NOW)
 
 
 def test_1_2_when_emails_of_a_reason_were_planned(app: Flask) -> None:

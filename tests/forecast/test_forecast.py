@@ -18,6 +18,8 @@ from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions as delivery
+from newsletter.delivery import handover
+from newsletter.delivery.rules import Lane
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Reply, State
 from newsletter.forecast.queries import forecast
@@ -119,10 +121,11 @@ def test_3_21_late_workers_and_refused_addresses(app: Flask, series: int) -> Non
         jobs.plan_due()
     for row in emails(bob):
         with transaction() as session:
-            delivery.claim_due(session, "worker", at("2026-03-04T12:00"), 10)
-            delivery.begin_sending(session, [row.id], "worker", at("2026-03-04T12:00"))
+            handover.claim_due(session, "worker", at("2026-03-04T12:00"), 10, Lane.SEQUENCE)
+            handover.begin_sending(session, [row.id], "worker", at("2026-03-04T12:00"))
             reply = Reply(550, "5.1.1", "no such user")
-            delivery.record(session, row.id, reply, relay="mx", subject="Hello", now=at("2026-03-04T12:00"))
+            when = at("2026-03-04T12:00")
+            handover.record(session, [(row.id, reply)], relay="mx", subjects={row.id: "Hello"}, now=when)
     now = at("2026-03-10T15:00")
     rows = foreseen(now)
     assert {row.subscriber for row in rows} == {"alice@example.org"}

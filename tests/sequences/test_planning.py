@@ -17,6 +17,7 @@ from newsletter.audience.models import Subscriber, SubscriberEvent
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions as delivery
+from newsletter.delivery import handover
 from newsletter.delivery import jobs as delivery_jobs
 from newsletter.delivery.rules import Lane, Reply, State
 from newsletter.sequences import actions, jobs
@@ -210,9 +211,9 @@ def refuse(subscriber_id: int, reply: Reply, now: datetime) -> None:
     """The mail server's answer to a planned email."""
     (row,) = emails(subscriber_id)
     with transaction() as session:
-        delivery.claim_due(session, "worker", now, 10)
-        delivery.begin_sending(session, [row.id], "worker", now)
-        delivery.record(session, row.id, reply, relay="mx:25", subject="Hello", now=now)
+        handover.claim_due(session, "worker", now, 10, Lane.SEQUENCE)
+        handover.begin_sending(session, [row.id], "worker", now)
+        handover.record(session, [(row.id, reply)], relay="mx:25", subjects={row.id: "Hello"}, now=now)
 
 
 def test_3_13_a_refused_address_leaves_the_series(app: Flask, series: int) -> None:
@@ -263,7 +264,7 @@ def test_the_outcome_unknown_waits_for_the_operator(app: Flask, series: int) -> 
         assert jobs.plan_due() == 0
     decided = moment + timedelta(hours=3)
     with transaction() as session:
-        delivery.count_as_sent(session, emails(alice)[0].id, decided)
+        delivery.decide_unknown(session, [emails(alice)[0].id], again=False, by="Alice", now=decided)
     with clock.standing_at(decided):
         jobs.plan_due()
     assert enrollment(alice).next_due_at == at("2026-03-06T07:00")

@@ -1,0 +1,178 @@
+"""What a worker writes down while it sends: claims, windows, answers, and what is picked up after a crash."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy.orm import Session
+
+from newsletter.audience import actions as audience
+from newsletter.audience.rules import Status
+from newsletter.delivery import machine, rules
+from newsletter.delivery.machine import Claimed, move, move_one
+from newsletter.delivery.models import Attempt, Delivery, Hold, in_state
+from newsletter.delivery.rules import PARKED, Lane, Reply, State
+
+
+def is_due(session: Session, lane: Lane, now: datetime) -> bool:
+    """Whether an email of that lane is due."""
+    due = in_state(State.PLANNED, State.DEFERRED), Delivery.lane == int(lane), Delivery.due_at <= now
+    return session.scalar(select(Delivery.id).where(*due).limit(1)) is not None
+
+
+def claim_due(session: Session, worker: str, now: datetime, limit: int, lane: Lane) -> list[Claimed]:
+    """Take up to `limit` due emails of a lane for `worker`, the longest due first.
+
+    A held lane is passed over; emails of a held broadcast are parked instead of claimed. Lane by lane, because SQLite
+    would sort a million waiting emails for each claim over several.
+    """
+    held = {hold.what: hold.why for hold in session.scalars(select(Hold).where(Hold.over.is_(False)))}
+    if f"lane:{int(lane)}" in held:
+        return []
+    claimed = machine.take(session, worker, now, limit, Delivery.lane == int(lane), Delivery.due_at <= now)
+    for what, why in held.items():
+        _park(session, [one.id for one in claimed if one.reason == what], why, now)
+    return [one for one in claimed if one.reason not in held]
+
+
+def _park(session: Session, delivery_ids: list[int], why: str, now: datetime) -> None:
+    if delivery_ids:
+        move(session, State.CLAIMED, State.PLANNED, now, Delivery.id.in_(delivery_ids), why=why, due_at=PARKED)
+
+
+def begin_sending(session: Session, delivery_ids: Sequence[int], worker: str, now: datetime) -> set[int]:
+    """Commit to sending these; returns those that are still this worker's (a slow worker may have lost its lease)."""
+    mine = Delivery.id.in_(delivery_ids), Delivery.claimed_by == worker
+    return set(move(session, State.CLAIMED, State.SENDING, now, *mine, lease_until=now + rules.LEASE))
+
+
+def keep(session: Session, worker: str, now: datetime) -> int:
+    """Prolong the lease of everything this worker holds; returns how much that is.
+
+    Without it a slow relay outlives the lease, another worker takes the emails, and both send them.
+    """
+    held = in_state(State.CLAIMED, State.SENDING), Delivery.claimed_by == worker
+    return session.connection().execute(update(Delivery).where(*held).values(lease_until=now + rules.LEASE)).rowcount
+
+
+def record(
+    session: Session, answers: Sequence[tuple[int, Reply]], *, relay: str, subjects: dict[int, str], now: datetime
+) -> Counter[State]:
+    """Write down what the relay answered to these emails (by id), and follow the arrows it means."""
+    yes = [delivery_id for delivery_id, reply in answers if rules.outcome(reply) is State.ACCEPTED]
+    tried: dict[str, Any] = {
+        "attempts": Delivery.attempts + 1,
+        "first_tried_at": func.coalesce(Delivery.first_tried_at, now),
+    }
+    if yes:
+        there, values = Delivery.id.in_(yes), {**tried, "accepted_at": now}
+        moved = move(session, State.SENDING, State.ACCEPTED, now, there, **values)
+        if len(moved) < len(yes):  # a slow worker's: taken for lost meanwhile, but here is the answer
+            move(session, State.UNKNOWN, State.ACCEPTED, now, there, **values)
+    for delivery_id, reply in answers:
+        if rules.outcome(reply) is not State.ACCEPTED:
+            _record_other(session, delivery_id, reply, now, tried)
+    _note_attempts(session, answers, relay, subjects, now)
+    outcomes = Counter(rules.outcome(reply) for _, reply in answers)
+    machine.attempted(session, relay, outcomes)
+    return outcomes
+
+
+def _note_attempts(
+    session: Session, answers: Sequence[tuple[int, Reply]], relay: str, subjects: dict[int, str], now: datetime
+) -> None:
+    # A row may be gone: its reader's two records were merged meanwhile, and the other one had this email already.
+    there = set(session.scalars(select(Delivery.id).where(Delivery.id.in_([one for one, _ in answers]))))
+    rows = [
+        {
+            "delivery_id": delivery_id,
+            "at": now,
+            "relay": relay,
+            "outcome": rules.outcome(reply).value,
+            "code": reply.code or None,
+            "enhanced": reply.enhanced,
+            "text": reply.text[:2000],
+        }
+        for delivery_id, reply in answers
+        if delivery_id in there
+    ]
+    if rows:
+        session.connection().execute(insert(Attempt), rows)
+    named = [{"one": one, "words": words} for one, words in subjects.items() if one in there]
+    if named:
+        subject = update(Delivery).where(Delivery.id == bindparam("one")).values(subject=bindparam("words"))
+        session.connection().execute(subject, named)
+
+
+def _record_other(session: Session, delivery_id: int, reply: Reply, now: datetime, tried: dict[str, Any]) -> None:
+    """What is not a plain yes: rare, so one by one."""
+    row = session.get(Delivery, delivery_id, populate_existing=True)
+    if row is None:
+        return
+    state, attempts, values = rules.outcome(reply), row.attempts + 1, dict(tried)
+    if state is State.DEFERRED:
+        values["due_at"] = now + rules.try_again_after(attempts, reply, random.random())
+    if not move_one(session, delivery_id, state, now, why=reply.text[:300], **values):
+        return
+    if state is State.UNKNOWN:
+        _repeat_if_urgent(session, delivery_id, row.lane, attempts, now)
+    if state is State.REJECTED:
+        audience.close(session, row.subscriber_id, Status.BOUNCED, f"Their mail server said: {reply.text[:200]}", now)
+
+
+def _repeat_if_urgent(session: Session, delivery_id: int, lane: int, attempts: int, now: datetime) -> None:
+    if not rules.sent_again_by_itself(lane, attempts):
+        return
+    # The first repeat at once, because somebody waits for it; the next ones give the relay time to recover.
+    due_at = now if attempts <= 1 else now + rules.try_again_after(attempts - 1, Reply(0), random.random())
+    why, this = "Sent again: its answer was lost.", Delivery.id == delivery_id
+    move(session, State.UNKNOWN, State.PLANNED, now, this, why=why, due_at=due_at)
+
+
+def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -> None:
+    """The email could not be made for this reader: it waits, listed with the reason, until the template is mended."""
+    row = session.get_one(Delivery, delivery_id, populate_existing=True)
+    wait = rules.try_again_after(row.attempts + 1, Reply(0), random.random())
+    values: dict[str, Any] = {"attempts": row.attempts + 1, "due_at": now + wait}
+    values["first_tried_at"] = row.first_tried_at or now
+    move_one(session, delivery_id, State.DEFERRED, now, why=why, **values)
+
+
+def give_back(session: Session, delivery_ids: Sequence[int], worker: str, why: str, again_at: datetime) -> None:
+    """Return those of a worker's emails whose bytes never left to the plan, to be tried `again_at`."""
+    mine = Delivery.id.in_(delivery_ids), Delivery.claimed_by == worker
+    for source in (State.CLAIMED, State.SENDING):
+        move(session, source, State.PLANNED, again_at, *mine, why=why, due_at=again_at)
+
+
+def put_off(session: Session, moments: Mapping[int, datetime], worker: str, now: datetime) -> None:
+    """Return claimed emails to the plan, each to its own moment: their recipients' domains have no room before."""
+    for delivery_id, at in moments.items():
+        mine = Delivery.id == delivery_id, Delivery.claimed_by == worker
+        move(session, State.CLAIMED, State.PLANNED, now, *mine, why="Their mail server gets its share.", due_at=at)
+
+
+def recover(session: Session, now: datetime) -> int:
+    """Pick up what dead workers left: claims fall back, uncertain sendings become unknown, late ones expire."""
+    over = in_state(State.CLAIMED, State.SENDING), Delivery.lease_until < now
+    back = move(session, State.CLAIMED, State.PLANNED, now, *over)
+    tried, why = {"attempts": Delivery.attempts + 1}, "A worker stopped while sending."
+    lost = move(session, State.SENDING, State.UNKNOWN, now, *over, why=why, **tried)
+    urgent = select(Delivery.id, Delivery.lane, Delivery.attempts).where(
+        Delivery.id.in_(lost), Delivery.lane == Lane.TRANSACTIONAL
+    )
+    for delivery_id, lane, attempts in session.execute(urgent).all() if lost else ():
+        _repeat_if_urgent(session, delivery_id, lane, attempts, now)
+    old, why = Delivery.first_tried_at < now - rules.GIVE_UP_AFTER, "Not accepted within 72 hours."
+    expired = move(session, State.DEFERRED, State.EXPIRED, now, old, why=why)
+    return len(back) + len(lost) + len(expired)
+
+
+def withdraw(session: Session, delivery_ids: Sequence[int], why: str, now: datetime) -> None:
+    """Do not send these claimed emails."""
+    move(session, State.CLAIMED, State.CANCELED, now, Delivery.id.in_(delivery_ids), why=why)

@@ -1,0 +1,264 @@
+"""One relay's line of emails: claimed, made, marked as sending, handed over and written down, again and again.
+
+A line never holds a transaction while the network answers, and never has more emails under way than go out in about
+half a second: a confirmation that comes in behind a million others is in the next batch (semantics 2.7).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from sqlalchemy.orm import Session
+
+from newsletter import clock
+from newsletter.database.engine import db, transaction
+from newsletter.delivery import composing, handover, pictures, queries, routing, rules, transports
+from newsletter.delivery.composing import Draft, Sealed
+from newsletter.delivery.letters import Withdrawn, guarded
+from newsletter.delivery.machine import Claimed
+from newsletter.delivery.routing import Way
+from newsletter.delivery.rules import Lane, Reply, State
+from newsletter.delivery.smtp.wire import Answer
+from newsletter.delivery.transports import Handover
+from newsletter.errors import Busy, RelayError, SuppleError
+from newsletter.settings import current
+
+log = structlog.get_logger()
+
+# Between so many emails that are being made the connections are looked after, so that none waits for the processor.
+LOOK_AFTER = 8
+# Answers are written down at the latest after this long, however few they are (seconds).
+TARDY = 0.5
+# Nothing was due: ask again after this long, while the last emails are still on their way (seconds).
+PAUSE = 0.1
+# A database that is gone may come back: what was answered is kept for so long, asked for each second.
+FAITHFUL = 240
+
+
+class Line:
+    """What one worker has under way through one relay."""
+
+    def __init__(self, way: Way, worker: str) -> None:
+        self.way, self.worker = way, worker
+        self.exchange: Handover | None = None
+        self.ready: deque[Sealed] = deque()  # claimed and made
+        self.flying: dict[int, Sealed] = {}  # marked as sending and handed over, by delivery id
+        self.answers: list[Answer] = []  # not written down yet
+        self.size, self.connections = rules.SMALLEST_BATCH, 1
+        self.problem: RelayError | None = None  # why the relay cannot be used any more
+        self.told = False  # and whether that was written down
+        self.filled_at = self.kept_at = self.turned_at = time.monotonic()
+        self.again_at = 0.0
+
+    @property
+    def capacity(self) -> int:
+        """How many emails may be marked as sending at once (semantics 2.3)."""
+        return min(self.size, rules.WINDOW * self.connections)
+
+    @property
+    def outstanding(self) -> int:
+        """How many emails are with the relay, not answered."""
+        return len(self.flying) - len(self.answers)
+
+    def fill(self) -> int:
+        """Claim and make the next batch when the last one is nearly gone; returns how many were claimed."""
+        now = time.monotonic()
+        if self.problem or len(self.ready) > self.size // 2 or now < self.again_at:
+            return 0
+        self.size, self.filled_at = rules.next_batch(self.size, now - self.filled_at), now
+        claimed = self._claim()
+        if len(claimed) < self.size // 2:
+            self.again_at = now + PAUSE
+        if claimed:
+            self._make(claimed)
+        return len(claimed)
+
+    def _claim(self) -> list[Claimed]:
+        claimed: list[Claimed] = []
+        now = clock.now()
+        with transaction() as session:
+            for lane in self.way.lanes:
+                if len(claimed) < self.size and handover.is_due(session, lane, now):
+                    claimed += self._claim_lane(session, lane, self.size - len(claimed), now)
+        return claimed
+
+    def _claim_lane(self, session: Session, lane: Lane, wanted: int, now: datetime) -> list[Claimed]:
+        drawn = routing.draw(session, self.way.relay_id, self.worker, wanted, now, lane=lane)
+        claimed = handover.claim_due(session, self.worker, now, drawn.emails, lane) if drawn.emails else []
+        routing.unused(session, self.way.relay_id, drawn.emails - len(claimed), now)
+        if drawn.connections:
+            self.connections = drawn.connections
+        return claimed
+
+    def _make(self, claimed: Sequence[Claimed]) -> None:
+        session, now = db.session(), clock.now()
+        drafts = composing.gather(session, claimed)
+        signers = queries.signers(session, composing.sender_domain(current()))
+        session.rollback()
+        if self.way.paced:
+            drafts = self._paced(drafts, now)
+        pictures.keep({id(draft.letter): draft.letter for draft in drafts.values() if isinstance(draft, Draft)})
+        unmade: dict[int, Withdrawn | SuppleError] = {}
+        for number, one in enumerate(claimed):
+            draft = drafts.get(one.id)
+            if isinstance(draft, Draft):
+                made = guarded(partial(composing.make, draft, signers, now), one.id)
+                if isinstance(made, Sealed):
+                    self.ready.append(made)
+                else:
+                    unmade[one.id] = made
+            elif draft is not None:
+                unmade[one.id] = draft
+            if number % LOOK_AFTER == 0 and self.flying:
+                self.look_after(0)
+        _write_off(unmade, now)
+
+    def _paced(self, drafts: composing.Drafts, now: datetime) -> composing.Drafts:
+        """Those whose recipient's domain has room now; the others are put off to the moment it has (semantics 2.9)."""
+        going = {one: draft for one, draft in drafts.items() if isinstance(draft, Draft)}
+        domains = [draft.reader.email.rpartition("@")[2].lower() for draft in going.values()]
+        with transaction() as session:
+            moments = routing.pace(session, self.way.relay_id, domains, now)
+            later = {one: at for one, at in zip(going, moments, strict=True) if at is not None}
+            handover.put_off(session, later, self.worker, now)
+        return {one: draft for one, draft in drafts.items() if one not in later}
+
+    def look_after(self, patience: float) -> None:
+        """Let the connections go on for up to `patience` seconds, and take what was answered."""
+        if self.exchange is not None and self.outstanding:
+            self.answers += self.exchange.answers(patience)
+            self.problem = self.problem or self.exchange.problem
+
+    @property
+    def wants_turn(self) -> bool:
+        """Whether enough has happened to write it down and to begin the next window."""
+        if not self.answers and (not self.ready or self.problem):
+            return False
+        much = len(self.answers) * 2 >= self.capacity or not self.outstanding
+        return much or time.monotonic() - self.turned_at > TARDY
+
+    def turn_over(self) -> None:
+        """In one transaction write down what was answered and mark the next window; then hand that over.
+
+        A relay that cannot be used any more gets no window. Raises Busy when the database stays away.
+        """
+        if self.exchange is None and not self.problem:
+            self._open()
+        room = 0 if self.problem else self.capacity - self.outstanding
+        window = [self.ready.popleft() for _ in range(max(0, min(room, len(self.ready))))]
+        mine = self._faithfully([one.delivery_id for one in window])
+        self.answers.clear()
+        going = [one for one in window if one.delivery_id in mine]
+        self.flying |= {one.delivery_id: one for one in going}
+        self.turned_at = time.monotonic()
+        if self.exchange is not None and going:
+            self.exchange.keep(self.connections)
+            self.exchange.hand_over([one.outgoing for one in going])
+
+    def _faithfully(self, window: list[int]) -> set[int]:
+        until = time.monotonic() + FAITHFUL
+        while True:
+            try:
+                return self._commit(window)
+            except Busy:
+                if time.monotonic() > until or not self.answers:
+                    raise
+                log.warning("the database is away, what was answered is kept", relay=self.way.name)
+                time.sleep(1)
+
+    def _commit(self, window: list[int]) -> set[int]:
+        now = clock.now()
+        with transaction() as session:
+            for answer in self.answers:
+                self.problem = self.problem or _refusal(self.way.name, answer.reply)
+            if self.answers:
+                self._record(now)
+            if time.monotonic() - self.kept_at > rules.LEASE / timedelta(seconds=4):
+                handover.keep(session, self.worker, now)
+                self.kept_at = time.monotonic()
+            mine = handover.begin_sending(session, window, self.worker, now) if window else set()
+        for answer in self.answers:
+            del self.flying[answer.key]
+        return mine
+
+    def _record(self, now: datetime) -> None:
+        session = db.session()
+        told = [(answer.key, answer.reply) for answer in self.answers if answer.reply is not None]
+        back = [answer.key for answer in self.answers if answer.reply is None]
+        if told:
+            subjects = {key: self.flying[key].subject for key, _ in told}
+            outcomes = handover.record(session, told, relay=self.way.name, subjects=subjects, now=now)
+            if outcomes[State.ACCEPTED] and not self.problem:
+                routing.worked(session, self.way.relay_id, outcomes[State.ACCEPTED], now)
+        for key, reply in told:
+            self._heed(key, reply, now)
+        if back:
+            handover.give_back(session, back, self.worker, "The mail server could not be used.", now)
+
+    def _heed(self, key: int, reply: Reply, now: datetime) -> None:
+        state = rules.outcome(reply)
+        if state is State.ACCEPTED:
+            log.debug("email handed over", delivery=key, outcome=state, code=reply.code)
+            return
+        log.info("email handed over", delivery=key, outcome=state, code=reply.code)
+        if reply.code // 100 == 4:
+            domain = self.flying[key].recipient.rpartition("@")[2].lower()
+            routing.slow_down(db.session(), self.way.relay_id, domain, reply, now)
+
+    def _open(self) -> None:
+        made = transports.exchange(self.way.smtp, connections=self.connections, name=self.way.name)
+        try:
+            self.exchange = made.__enter__()
+        except RelayError as problem:
+            self.problem = problem
+
+    def give_back(self, why: str) -> None:
+        """Return what was claimed and not begun to the plan, and let go of the relay's budget for it."""
+        left, now = [one.delivery_id for one in self.ready], clock.now()
+        news = self.problem is not None and not self.told
+        if not left and not news:
+            return
+        with transaction() as session:
+            if self.problem is not None and news:
+                log.warning("relay stopped", relay=self.way.name, problem=self.problem.happened)
+                routing.failed(session, self.way.relay_id, str(self.problem), now)
+            if left:
+                handover.give_back(session, left, self.worker, why, now)
+                routing.unused(session, self.way.relay_id, len(left), now)
+        self.told = self.problem is not None
+        self.ready.clear()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self.exchange is not None:
+            self.exchange.__exit__(None, None, None)
+            self.exchange = None
+        with transaction() as session:
+            routing.release(session, self.way.relay_id, self.worker)
+
+
+def _refusal(name: str, reply: Reply | None) -> RelayError | None:
+    """The relay refuses us, not this reader (semantics 2.8): then nobody else's email is tried on it."""
+    if reply is None or not rules.stops_relay(reply):
+        return None
+    return RelayError(f"The mail server {name} refuses us: {reply.code} {reply.text}")
+
+
+def _write_off(unmade: Mapping[int, Withdrawn | SuppleError], now: datetime) -> None:
+    """Write down which emails are not to be sent (now), and why."""
+    if not unmade:
+        return
+    whys: dict[str, list[int]] = {}
+    with transaction() as session:
+        for delivery_id, found in unmade.items():
+            if isinstance(found, Withdrawn):
+                whys.setdefault(found.why, []).append(delivery_id)
+            else:
+                handover.fail_template(session, delivery_id, str(found), now)
+        for why, ids in whys.items():
+            handover.withdraw(session, ids, why, now)
