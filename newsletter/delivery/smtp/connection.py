@@ -34,7 +34,7 @@ class Patience:
     data: float = 60  # without the relay reading a single byte
     ending: float = 120  # from the end of the data: it looks for viruses now
     email: float = 180  # for one email in all, however slowly bytes trickle
-    goodbye: float = 1
+    goodbye: float = 3
     rest: float = 30  # before more connections are tried than the relay let us have
 
 
@@ -302,13 +302,11 @@ class Connection:
         return events
 
     def _react(self, event: Event, now: float) -> list[Event]:
-        if type(event) is Secure:
-            return self._flush(now) + self._secure(now)
         if self.wire.over:
             self._drop()
             return []
         self._email_since = now
-        return self._flush(now)
+        return self._flush(now) + (self._secure(now) if type(event) is Secure else [])
 
     def _flush(self, now: float) -> list[Event]:
         wire, line = self.wire, self._line

@@ -141,7 +141,8 @@ class Wire:
     def secured(self) -> list[Event]:
         """TLS is in place."""
         self._securing = False
-        self._write(self._talk.send(b""))
+        if not self.over:
+            self._write(self._talk.send(b""))
         return self._take()
 
     def start(self) -> list[Event]:
@@ -378,11 +379,12 @@ class Wire:
         self._over(why, problem, idle=not jobs and self.ready)
 
     def _settle(self, job: _Job, why: str, orderly: bool) -> None:
-        if job.refusal and not job.taken and job.refusal.code != CLOSING:
+        gone = self._sent > job.point
+        if job.refusal and job.refusal.code != CLOSING and not (gone and job.taken):
             self._answer(job.email.key, job.refusal)
         elif job.refusal and job.refusal.code == CLOSING and orderly:
             self._events.append(Returned(job.email, job.refusal))
-        elif self._sent <= job.point or (self.closing and orderly and not job.heard):
+        elif not gone or (self.closing and orderly and not job.heard):
             # After 421 and its own end the server has read no further (RFC 5321 section 3.8).
             self._events.append(Returned(job.email, job.refusal))
         else:
