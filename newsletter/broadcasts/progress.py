@@ -82,8 +82,7 @@ def _aside(broadcast: Broadcast, tally: Tally) -> str:
     if state == BroadcastState.PAUSED:
         return f"{_people(tally.waiting + tally.deferred)} {_wait(tally.waiting + tally.deferred)} until you go on."
     if state == BroadcastState.CANCELED:
-        waits = tally.waiting + tally.deferred
-        return f"{waits:,} are still being taken out of the outbox." if waits and not broadcast.finished_at else ""
+        return "" if broadcast.finished_at else "What waited is being taken out of the outbox."
     if state == BroadcastState.DONE:
         return ""
     if tally.waiting:
