@@ -39,6 +39,7 @@ $(VENV)/ready-to-run: requirements.txt scripts/system.sh
 $(VENV)/ready-to-test: $(VENV)/ready-to-run requirements-dev.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@sh scripts/system.sh browser
+	@sh scripts/system.sh dkim
 	@touch $@
 
 .PHONY: help run test lint bench pictures clean

@@ -3,6 +3,7 @@
 #   system.sh python            Python 3.11 or newer, with venv
 #   system.sh pdf PYTHON        the libraries WeasyPrint draws with
 #   system.sh browser           Chromium and what drives it, for the tests in a real browser
+#   system.sh dkim              OpenDKIM's library, the second judge of signatures in the tests
 set -eu
 
 need() { # need WHAT PACKAGE...
@@ -37,8 +38,11 @@ browser)
     { command -v chromium && /sbin/ldconfig -p | grep libatomic.so.1; } >/dev/null 2>&1 ||
         need "a browser for the tests" chromium libatomic1
     ;;
+dkim)
+    /sbin/ldconfig -p | grep -q libopendkim.so.11 || need "the second judge of DKIM signatures" libopendkim11
+    ;;
 *)
-    echo "usage: system.sh python | pdf PYTHON | browser" >&2
+    echo "usage: system.sh python | pdf PYTHON | browser | dkim" >&2
     exit 2
     ;;
 esac
