@@ -306,7 +306,7 @@ class Connection:
             self._drop()
             return []
         self._email_since = now
-        return self._flush(now) + (self._secure(now) if type(event) is Secure else [])
+        return self._flush(now) + (self._secure(now) if type(event) is Secure and self._phase is Phase.TALKING else [])
 
     def _flush(self, now: float) -> list[Event]:
         wire, line = self.wire, self._line
