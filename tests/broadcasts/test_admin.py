@@ -15,17 +15,18 @@ from newsletter.accounts.models import AuditEntry
 from newsletter.audience import actions as audience
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
-from newsletter.broadcasts import jobs, starts
+from newsletter.broadcasts import jobs, running, starts
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import read_source
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions as delivery
 from newsletter.delivery import jobs as sending
 from newsletter.delivery import queries as ledger
-from newsletter.delivery.models import Delivery, MailboxMessage, Trial
+from newsletter.delivery.models import Delivery, MailboxMessage, Tally, Trial
 from newsletter.delivery.opening import open_email
 from newsletter.delivery.rules import Reply
 from newsletter.web.isolation import SANDBOX
+from newsletter.worker import take_turn
 
 PASSWORD = "long enough to be hard to guess"
 WORDS = {
@@ -68,8 +69,11 @@ def found(number: int) -> Broadcast:
     return db.session.get_one(Broadcast, number, populate_existing=True)
 
 
-GETS = ("", "/new", "/1", "/1/edit", "/1/aim", "/1/frame")
-POSTS = ("", "/1", "/preview", "/check", "/1/aim", "/1/queue", "/1/cancel", "/1/take-back", "/1/copy", "/1/delete")
+GETS = ("", "/new", "/1", "/1/edit", "/1/aim", "/1/frame", "/1/progress")
+POSTS = (
+    *("", "/1", "/preview", "/check", "/1/aim", "/1/queue", "/1/cancel", "/1/take-back", "/1/copy", "/1/delete"),
+    *("/1/pause", "/1/resume"),
+)
 
 
 def test_charlie_sees_and_changes_nothing(client: FlaskClient) -> None:
@@ -299,3 +303,96 @@ def test_search_filter_and_delete(operator: FlaskClient) -> None:
     operator.post(f"/admin/broadcasts/{second}/delete")
     assert operator.get(f"/admin/broadcasts/{second}").status_code == 404
     assert operator.get(f"/admin/broadcasts/{first}/edit").status_code == 200
+
+
+def started(operator: FlaskClient, *people: str) -> int:
+    for name in people or ("alice", "bob"):
+        person(f"{name}@example.org")
+    number = draft(operator)
+    operator.post(f"/admin/broadcasts/{number}/queue")
+    while jobs.start_due():
+        pass
+    return number
+
+
+def audited() -> list[tuple[str, dict[str, object]]]:
+    db.session.rollback()
+    return [(entry.action, entry.detail) for entry in db.session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
+
+
+def test_2_10_pause_go_on_and_call_off_with_the_reason_on_record(operator: FlaskClient) -> None:
+    number = started(operator)
+    page = f"/admin/broadcasts/{number}"
+    shown = operator.get(page).text
+    assert "0 of 2 sent" in shown
+    assert "2 people wait for their turn." in shown
+    operator.post(f"{page}/pause", data={"why": "A typo, ask bob@example.org <b>"})
+    assert found(number).state == "paused"
+    shown = operator.get(page).text
+    assert "Paused by an operator: A typo, ask bob at example.org &lt;b&gt;" in shown
+    assert "2 people wait until you go on." in shown
+    assert "Pause it" not in shown
+    operator.post(f"{page}/resume")
+    assert found(number).state == "started"
+    operator.post(f"{page}/cancel", data={"why": "Too late"})
+    assert found(number).state == "canceled"
+    assert "Called off; nobody got it" in operator.get(page).text
+    assert audited()[-3:] == [
+        ("broadcast.paused", {"why": "A typo, ask bob at example.org <b>"}),
+        ("broadcast.resumed", {}),
+        ("broadcast.canceled", {"why": "Too late"}),
+    ]
+
+
+def test_2_10_buttons_of_an_old_page_change_nothing(operator: FlaskClient) -> None:
+    number = started(operator)
+    page = f"/admin/broadcasts/{number}"
+    assert operator.post(f"{page}/resume").status_code == 400
+    operator.post(f"{page}/cancel")
+    assert "not being sent" in operator.post(f"{page}/pause", follow_redirects=True).text
+    for press in ("cancel", "resume", "take-back"):
+        assert operator.post(f"{page}/{press}").status_code == 400, press
+    assert found(number).state == "canceled"
+    assert [action for action, _ in audited()][-1] == "broadcast.canceled"
+
+
+def test_2_10_how_far_it_is_stands_on_the_page_and_alone_for_the_script(operator: FlaskClient) -> None:
+    number = started(operator, "alice", "bob", "dora")
+    page = f"/admin/broadcasts/{number}"
+    with transaction() as session:
+        for state, many in (("accepted", 1200), ("rejected", 12), ("unknown", 3), ("planned", 2000)):
+            session.merge(Tally(batch=f"broadcast:{number}", state=state, count=many))
+        session.get_one(Broadcast, number).rate = 600.0
+    whole, alone = operator.get(page).text, operator.get(f"{page}/progress").text
+    assert f'data-progress="{page}/progress"' in whole
+    assert "progress.js" in whole
+    for text in (whole, alone):
+        assert "1,200 of 3,215 sent" in text
+        assert "600 a minute, about 3 minutes left." in text
+        assert f"/admin/ledger?reason=broadcast:{number}&amp;state=rejected" in text
+        assert f"/admin/ledger?reason=broadcast:{number}&amp;state=unknown" in text
+        assert 'style="' not in text
+    assert "<html" not in alone
+    assert "1,200 of 3,215, 12 refused, 3 uncertain" in operator.get("/admin/broadcasts").text
+
+
+def test_2_11_while_it_is_proved_it_can_still_be_taken_back(operator: FlaskClient) -> None:
+    person("alice@example.org")
+    number = draft(operator)
+    operator.post(f"/admin/broadcasts/{number}/queue")
+    with transaction() as session:
+        running.begin(session, number, clock.now())
+    page = operator.get(f"/admin/broadcasts/{number}").text
+    assert "Checking everybody’s email before the first one leaves" in page
+    assert "Take back and change" in page
+    operator.post(f"/admin/broadcasts/{number}/take-back")
+    assert (found(number).state, found(number).started_at) == ("draft", None)
+
+
+def test_2_10_what_came_of_it_when_all_is_done(operator: FlaskClient) -> None:
+    number = started(operator)
+    take_turn()
+    page = operator.get(f"/admin/broadcasts/{number}").text
+    assert "Done: all 2 have it" in page
+    assert "progress.js" not in page
+    assert "Call off" not in page
