@@ -219,6 +219,9 @@ def _ledger_row(delivery: Delivery, email: str) -> dict[str, object]:
 def examine() -> None:
     """Check the installation and say what to do about each finding."""
     findings = doctor.examine()
+    if not any(finding.fatal for finding in findings):
+        for line in doctor.overview():
+            click.echo(f"  {line}")
     for finding in findings:
         click.echo(f"{'!' if finding.serious else '·'} {finding.what}\n  {finding.remedy}")
     if not findings:

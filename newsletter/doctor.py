@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db
-from newsletter.delivery import queries as ledger
+from newsletter.delivery import health
+from newsletter.delivery.rules import Lane, State
 from newsletter.delivery.transports import choose
 from newsletter.errors import RelayError
+from newsletter.logs import without_addresses
 from newsletter.magnets import queries as magnets
 from newsletter.settings import current
 from newsletter.work import heartbeats
+from newsletter.work.queue import queue
 
 LATE = timedelta(minutes=10)
+# A worker gives a sign of life every minute; three missed ones are no coincidence.
+SILENCE = timedelta(minutes=3)
+SKEW = timedelta(minutes=1)  # a lease lasts five minutes, so clocks that differ by less do no harm
+# SQLite needs room for its journal; below this a broadcast of 100,000 no longer fits.
+FULL, PLENTY, NEARLY_FULL = 200 * 2**20, 5 * 2**30, 0.1
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something to mend: what is wrong and what to do; `serious` means emails do not go out or links do not work."""
+    """Something to mend: what is wrong and what to do; `serious` means emails do not go out or links do not work.
+
+    `fatal` means that nothing else can be looked at.
+    """
 
     what: str
     remedy: str
     serious: bool = True
+    fatal: bool = False
 
 
 def examine() -> list[Finding]:
@@ -39,8 +54,19 @@ def examine() -> list[Finding]:
     try:
         db.session().connection()
     except SQLAlchemyError as problem:
-        return [Finding(f"The database cannot be reached: {problem}.", "Check DATABASE_URL and that it is running.")]
-    checks: tuple[Callable[[], Iterator[Finding]], ...] = (_schema, _worker, _mail, _outbox, _studio, _gifts)
+        what = f"The database cannot be reached: {problem}."
+        return [Finding(what, "Check DATABASE_URL and that it is running.", fatal=True)]
+    checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _schema,
+        _workers,
+        _database_clock,
+        _queue,
+        _disk,
+        _mail,
+        _outbox,
+        _studio,
+        _gifts,
+    )
     if any(True for _ in _schema()):
         return list(_schema())
     found = [finding for check in checks for finding in check()]
@@ -51,13 +77,70 @@ def _schema() -> Iterator[Finding]:
     migrations = ScriptDirectory(f"{current_app.root_path}/newsletter/database/migrations")
     is_at = MigrationContext.configure(db.session().connection()).get_current_revision()
     if is_at != migrations.get_current_head():
-        yield Finding(f"The database is at version {is_at}, the program wants another.", "Run: flask db upgrade")
+        what = f"The database is at version {is_at}, the program wants another."
+        yield Finding(what, "Run: flask db upgrade", fatal=True)
 
 
-def _worker() -> Iterator[Finding]:
+def _workers() -> Iterator[Finding]:
+    now = clock.now()
     beat = heartbeats.last_beat(db.session())
-    if beat is None or clock.now() - beat > timedelta(minutes=3):
-        yield Finding("No worker is running, so nothing is sent.", "Start one: flask worker (python app.py does both).")
+    if beat is None or now - beat > SILENCE:
+        seen = f" The last one was seen at {_moment(beat)}." if beat else ""
+        yield Finding(
+            f"No worker is running, so nothing is sent.{seen}", "Start one: flask worker (python app.py does both)."
+        )
+    for name, at in heartbeats.workers(db.session(), now - heartbeats.FORGOTTEN):
+        if at - now > SKEW:
+            yield Finding(
+                f"The clock of the worker {name} is {_minutes(at - now)} ahead of this machine's.",
+                "Let every machine set its clock by NTP (timedatectl set-ntp true); leases and rates go by it.",
+            )
+    left = health.stuck(db.session(), now)
+    if left:
+        yield Finding(
+            f"{left:,} emails are in the hands of a worker that does not answer.",
+            "Nothing to do while another worker runs: it takes them back within a minute. Else start one.",
+            serious=False,
+        )
+
+
+def _database_clock() -> Iterator[Finding]:
+    if current().database_url.startswith("postgresql"):
+        away = db.session().execute(text("SELECT clock_timestamp()")).scalar_one() - clock.now()
+        if abs(away) > SKEW:
+            side = "ahead of" if away > timedelta(0) else "behind"
+            yield Finding(
+                f"The database's clock is {_minutes(abs(away))} {side} this machine's.",
+                "Let both machines set their clocks by NTP (timedatectl set-ntp true).",
+            )
+
+
+def _queue() -> Iterator[Finding]:
+    try:
+        queue().huey.pending_count()
+    except Exception as problem:  # each kind of queue has errors of its own
+        yield Finding(
+            f"The queue cannot be reached: {without_addresses(str(problem))}",
+            "Check QUEUE_URL and that it is running; until then nothing wakes the workers.",
+        )
+
+
+def _disk() -> Iterator[Finding]:
+    url = current().database_url
+    if url.startswith("sqlite:///"):
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        room = shutil.disk_usage(folder)
+        if room.free < FULL:
+            yield Finding(
+                f"The disk of {folder} is full: {room.free // 2**20:,} MB are left.",
+                "Make room now: without it no sign-up is kept and nothing is sent. Nothing is lost that was kept.",
+            )
+        elif room.free < room.total * NEARLY_FULL and room.free < PLENTY:
+            yield Finding(
+                f"The disk of {folder} is nearly full: {room.free // 2**20:,} MB are left.",
+                "Make room, or move DATA_DIR to a bigger disk.",
+                serious=False,
+            )
 
 
 def _mail() -> Iterator[Finding]:
@@ -75,16 +158,62 @@ def _mail() -> Iterator[Finding]:
 
 
 def _outbox() -> Iterator[Finding]:
-    due = ledger.next_due(db.session())
-    if due is not None and clock.now() - due > LATE:
-        yield Finding(f"An email is waiting since {due:%Y-%m-%d %H:%M} UTC.", "Look at the outbox for the reason.")
-    for relay in ledger.relay_problems(db.session()):
+    session, now = db.session(), clock.now()
+    held = health.held(session)
+    for hold in held:
         yield Finding(
-            f"The mail server {relay.name} refuses us: {relay.problem}", "Mend it; sending resumes by itself."
+            f"{hold.words} {'are' if hold.lane else 'is'} on hold since {_moment(hold.since)}: {hold.why}",
+            "Press “Go on” in the outbox when it may go out."
+            if hold.lane
+            else "Let it go on, or cancel it, in Emails.",
+            serious=False,
         )
-    unknown = ledger.counts(db.session()).get("unknown", 0)
+    # Where emails do go out, a long queue is a rate or a cap; a confirmation goes in front of all of it.
+    flows = bool(health.ended_since(session, [State.ACCEPTED], now - LATE))
+    for lane, due in health.oldest_due(session, now).items():
+        on_hold = f"lane:{int(lane)}" in {hold.what for hold in held}
+        if now - due > LATE and not on_hold and (lane is Lane.TRANSACTIONAL or not flows):
+            yield Finding(
+                f"{health.LANE_WORDS[lane]} are waiting since {_moment(due)}.",
+                "Look at the outbox for the reason, and at the log of the workers.",
+            )
+    for relay in health.relays(session):
+        if relay.problem:
+            again = f" It is asked again at {_moment(relay.retry_at)}." if relay.retry_at else ""
+            yield Finding(
+                f"The mail server {relay.name} is not used since {_moment(relay.since)}: {relay.problem}",
+                f"Mend it; sending resumes by itself.{again}",
+            )
+    unknown = health.totals(session).get(State.UNKNOWN, 0)
     if unknown:
-        yield Finding(f"{unknown} emails are uncertain.", "Decide in the outbox: send again, or count as sent.")
+        yield Finding(
+            f"{unknown:,} {'email is' if unknown == 1 else 'emails are'} uncertain: the answer was lost.",
+            "Decide in the outbox: send again, or count as sent.",
+            serious=False,
+        )
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else "some time ago"
+
+
+def _minutes(span: timedelta) -> str:
+    return f"{round(span.total_seconds() / 60)} minutes"
+
+
+def overview() -> list[str]:
+    """How sending stands, in a few lines; what is wrong is in `examine`."""
+    session, now = db.session(), clock.now()
+    seen = heartbeats.workers(session, now - heartbeats.FORGOTTEN)
+    at_work = [name for name, at in seen if now - at <= SILENCE]
+    told = [f"workers: {len(at_work)} at work" + (f", last seen {_moment(seen[0][1])}" if seen else "")]
+    totals, due = health.totals(session), health.oldest_due(session, now)
+    waiting = sum(totals.get(state, 0) for state in (State.PLANNED, State.CLAIMED, State.SENDING, State.DEFERRED))
+    ages = [f"{health.LANE_WORDS[lane].lower()} {_minutes(now - at)}" for lane, at in due.items()]
+    told.append(f"emails: {waiting:,} waiting; " + (f"longest due: {', '.join(ages)}" if ages else "none is due"))
+    for relay in health.relays(session):
+        told.append(f"mail server {relay.name}: {'not used, it has a problem' if relay.problem else 'well'}")
+    return told
 
 
 def _studio() -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from flask.helpers import get_debug_flag
 
 # A mail server's refusal and a database's complaint quote the address they are about.
 _ADDRESS = re.compile(r"[^\s\"'<>()=:,]+@[^\s\"'<>()=:,]+")
@@ -32,8 +33,12 @@ class _Masking(logging.Formatter):
 
 
 def init() -> None:
-    """Set up logging for this process: for people on a terminal, JSON lines otherwise."""
+    """Set up logging for this process: for people on a terminal, JSON lines otherwise.
+
+    With `flask --debug worker` also one line for each email that went out; it is off because the ledger tells the same.
+    """
     terminal = sys.stderr.isatty()
+    level = logging.DEBUG if get_debug_flag() else logging.INFO
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
@@ -45,6 +50,8 @@ def init() -> None:
             _masked,
             renderer,
         ],
+        # What is below the level costs 3 microseconds, so a line per email may stand in the code without being written.
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

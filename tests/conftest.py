@@ -125,8 +125,10 @@ class Browser(FlaskClient):
         return super().open(*args, **kwargs)
 
 
-def _running(url: str, tmp_path: Path) -> Iterator[Flask]:
-    app = create_app(environment(tmp_path, DATABASE_URL=url, QUEUE_URL=f"sqlite:///{tmp_path / 'queue.db'}"))
+def running(url: str, tmp_path: Path, **more: str) -> Iterator[Flask]:
+    """The application on that database with further settings, and its context."""
+    more = {"DATABASE_URL": url, "QUEUE_URL": f"sqlite:///{tmp_path / 'queue.db'}"} | more
+    app = create_app(environment(tmp_path, **more))
     app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.test_client_class = Browser
@@ -141,14 +143,14 @@ def _running(url: str, tmp_path: Path) -> Iterator[Flask]:
 @pytest.fixture
 def app(database_url: str, tmp_path: Path) -> Iterator[Flask]:
     """The application with an application context, on both databases in turn; CSRF has tests of its own."""
-    yield from _running(database_url, tmp_path)
+    yield from running(database_url, tmp_path)
 
 
 @pytest.fixture
 def sqlite_app(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
     """The application on SQLite only, for what does not depend on the database (how a page looks)."""
     shutil.copy(migrated_sqlite, tmp_path / "supple.db")
-    yield from _running(f"sqlite:///{tmp_path / 'supple.db'}", tmp_path)
+    yield from running(f"sqlite:///{tmp_path / 'supple.db'}", tmp_path)
 
 
 @pytest.fixture

@@ -61,10 +61,11 @@ EXTRA_DOORWAYS = {
 PURE = {"errors", "addresses"}
 # Fronts under a name of their own, and why.
 MORE_FRONTS = {
+    "newsletter/delivery/relays_admin.py": "the mail servers in the back office, apart from the outbox",
     "newsletter/signup/leaving.py": "the pages of leaving and preferences, apart from those of coming in",
 }
 # What the front doors may touch beside every room's fronts.
-BEHIND_THE_SCENES = FRONTS | {"letters", "importing", "transports", "leaving"}
+BEHIND_THE_SCENES = FRONTS | {"relays_admin", "letters", "importing", "transports", "leaving"}
 
 
 @dataclass(frozen=True)

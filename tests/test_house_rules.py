@@ -32,10 +32,15 @@ LONGEST_MODULE, LONGEST_FUNCTION = 400, 60
 # Query modules beside queries.py: only reads, and so allowed to join a lower room's models.
 MORE_QUERIES = {
     "newsletter/delivery/ledger.py": "the ledger as an operator reads it; queries.py is what other rooms and jobs ask",
+    "newsletter/delivery/health.py": "how sending is doing, for who looks after it",
+    "newsletter/delivery/timeline.py": "one email's story, with the clicks in it",
 }
 # Who opens a transaction without being a front, and why.
 MORE_TRANSACTIONS = {
     "newsletter/database/engine.py": "defines it",
+    "newsletter/delivery/sending.py": "the inside of the sending job: a transaction before and after the network",
+    "newsletter/delivery/pictures.py": "stored before the emails that link them leave",
+    "newsletter/delivery/counting.py": "links get their numbers before the emails that carry them leave",
     "newsletter/delivery/transports.py": "the built-in mailbox stands where the network is, outside any transaction",
 }
 # Rules may not read the clock, the network, the disk or chance, so these of the standard library are not theirs.

@@ -12,6 +12,7 @@ from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience.rules import STATUS_WORDS, Status
 from newsletter.dashboard import queries, rules
 from newsletter.database.engine import db
+from newsletter.delivery import health as delivery_health
 from newsletter.settings import current
 
 bp = admin_blueprint("dashboard", __name__, "/admin")
@@ -33,6 +34,7 @@ def overview() -> str:
         operator=current_operator(),
         now=now,
         warnings=rules.warnings(health),
+        holds=[hold for hold in delivery_health.held(session) if hold.lane],
         week=queries.week(session, now - timedelta(days=7)),
         waiting=queries.waiting(session),
         people=[(status, STATUS_WORDS[status], people[status]) for status in Status if people.get(status)],

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 from newsletter.accounts.models import Studio
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
+from newsletter.broadcasts import queries as broadcasts_queries
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState
 from newsletter.dashboard.rules import Day, Health
-from newsletter.delivery import queries as delivery_queries
-from newsletter.delivery.models import Delivery
+from newsletter.delivery import health as delivery_health
 from newsletter.delivery.rules import State
 from newsletter.landing.models import Comment
 from newsletter.landing.rules import CommentState
@@ -58,7 +58,7 @@ def week(session: Session, since: datetime) -> Week:
     return Week(
         signed_up=_count(session, Subscriber.created_at >= since),
         confirmed=_count(session, Subscriber.confirmed_at >= since),
-        sent=_count(session, Delivery.accepted_at >= since),
+        sent=delivery_health.ended_since(session, [State.ACCEPTED], since),
         downloads=_count(session, Download.at >= since),
     )
 
@@ -75,7 +75,8 @@ def people(session: Session) -> dict[str, int]:
 
 def waiting(session: Session) -> int:
     """How many emails are planned or on their way."""
-    return _count(session, Delivery.state.in_(WAITING))
+    counted = delivery_health.totals(session)
+    return sum(counted.get(state, 0) for state in WAITING)
 
 
 def per_day(session: Session, days: Sequence[Day]) -> list[tuple[int, int]]:
@@ -102,17 +103,10 @@ def coming(session: Session) -> list[Coming]:
 
 
 def _planned(session: Session) -> list[Coming]:
-    rows = session.execute(
-        select(Delivery, Subscriber.email)
-        .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-        .where(Delivery.state.in_((State.PLANNED, State.DEFERRED)))
-        .order_by(Delivery.due_at)
-        .limit(COMING)
-    )
-    words = current_app.extensions.get("reason_words", {})
     told = []
-    for row, email in rows:
+    for row, email in delivery_health.next_out(session, COMING):
         kind = row.reason.partition(":")[0]
+        words = current_app.extensions.get("reason_words", {})
         what = (words[kind](session, row.reason) if kind in words else "") or KINDS.get(kind, "An email")
         told.append(Coming(row.due_at, what, email, f"/admin/ledger/{row.id}"))
     return told
@@ -140,22 +134,23 @@ def _queued(session: Session) -> list[Coming]:
 
 def health(session: Session, studio: Studio, settings: Settings, now: datetime) -> Health:
     """How everything is, for the warnings."""
-    by_state = delivery_queries.counts(session)
+    by_state = delivery_health.totals(session)
     broken = select(Magnet.title, Magnet.press_error).where(Magnet.press_error != "")
     stuck = select(Broadcast.subject, Broadcast.problem).where(
         Broadcast.problem != "", Broadcast.state.in_((BroadcastState.DRAFT, BroadcastState.QUEUED))
     )
-    refused = (Delivery.state == State.REJECTED, Delivery.ended_at >= now - timedelta(days=7))
     return Health(
         now=now,
         smtp=settings.smtp is not None,
         local=settings.is_local,
         postal_address=bool(studio.postal_address or settings.postal_address),
         last_beat=heartbeats.last_beat(session),
-        relays=[(relay.name, relay.problem) for relay in delivery_queries.relay_problems(session)],
+        relays=[(relay.name, relay.problem) for relay in delivery_health.relays(session) if relay.problem],
+        relays_left=any(not relay.problem for relay in delivery_health.relays(session)),
         uncertain=by_state.get(State.UNKNOWN, 0),
         retried=by_state.get(State.DEFERRED, 0),
-        refused_lately=_count(session, *refused),
+        refused_lately=delivery_health.ended_since(session, [State.REJECTED], now - timedelta(days=7)),
+        paused=[(row.id, row.subject, row.paused_why) for row in broadcasts_queries.paused(session)],
         held_comments=_count(session, Comment.state == CommentState.HELD),
         broken_magnets=[(title, problem) for title, problem in session.execute(broken)],
         broken_broadcasts=[(subject, problem) for subject, problem in session.execute(stuck)],

@@ -33,6 +33,8 @@ class Health:
     postal_address: bool
     last_beat: datetime | None
     relays: Sequence[tuple[str, str]] = ()  # name and problem
+    relays_left: bool = False  # another mail server works
+    paused: Sequence[tuple[int, str, str]] = ()  # id, subject and why
     uncertain: int = 0
     retried: int = 0
     refused_lately: int = 0
@@ -94,11 +96,25 @@ def _standstill(health: Health) -> list[Warning]:
             )
         )
     for name, problem in health.relays:
+        waits = "Emails go through the other one meanwhile." if health.relays_left else "Every email waits."
         found.append(
             Warning(
                 f"The mail server {name} does not take emails.",
-                f"It says: {problem} Every email waits and is tried again by itself.",
-                "If it lasts for more than an hour, ask the person who hosts this site to check SMTP_URL.",
+                f"It says: {problem} {waits} It is asked again by itself.",
+                "If it lasts for more than an hour, ask the person who hosts this site to check it.",
+                "/admin/ledger",
+                "See what waits",
+                grave=not health.relays_left,
+            )
+        )
+    for number, subject, why in health.paused:
+        found.append(
+            Warning(
+                f"The email “{subject}” is paused.",
+                why,
+                "Have a look, then let it go on or cancel it.",
+                f"/admin/broadcasts/{number}",
+                "Look at it",
                 grave=True,
             )
         )

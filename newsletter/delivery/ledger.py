@@ -1,18 +1,21 @@
-"""The ledger as an operator reads it: lists, words for reasons, one email's story."""
+"""The ledger as an operator reads it: lists that stay quick with a million emails, and words for reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, TextClause, func, literal, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from newsletter import addresses
 from newsletter.audience.models import Subscriber
-from newsletter.delivery.models import Attempt, Delivery, MailboxMessage
-from newsletter.delivery.rules import Lane, State
-from newsletter.errors import NotFound
+from newsletter.delivery import health
+from newsletter.delivery.models import ENDED_OR_UNKNOWN, Delivery, MailboxMessage, Tally, in_state
+from newsletter.delivery.rules import ENDED, Lane, State
+from newsletter.errors import InputError, NotFound
 from newsletter.web.paging import LIKE_ESCAPE, containing
 
 KINDS = {
@@ -24,54 +27,211 @@ KINDS = {
 }
 LANES: dict[int, str] = {Lane.TRANSACTIONAL: "At once", Lane.SEQUENCE: "Series", Lane.BULK: "To many"}
 
-# What an enhanced status code says, by its last two numbers (RFC 3463 section 3 and RFC 7505); the first, 4 or 5,
-# only says whether trying again may help.
-MEANINGS = {
-    "1.1": "This mailbox does not exist there.",
-    "1.2": "Their domain is not known.",
-    "1.6": "The mailbox has moved away.",
-    "1.10": "Their domain says that it takes no email.",
-    "2.1": "The mailbox is switched off.",
-    "2.2": "The mailbox is full.",
-    "2.3": "The email is too big for this mailbox.",
-    "3.2": "Their mail server is not taking emails right now.",
-    "4.1": "Their mail server did not answer.",
-    "4.2": "The connection broke off.",
-    "7.1": "Their rules refuse this email, most often as unwanted.",
-    "7.23": "The check of the sender (SPF) failed; look at the domain's DNS.",
-    "7.25": "The sending server's name and address do not match; its host can set the reverse DNS.",
-    "7.26": "The checks of the sender (SPF, DKIM) failed; look at the domain's DNS.",
-}
+PAGE = 25
+# A search looks through this many emails at a time (some 100 ms), however many there are; then it asks to go on.
+LOOK = 100_000
+PEOPLE = 200  # of people whose address fits a search, the emails of so many are shown
+RECENT = 12  # batches offered as a filter
 
 
 @dataclass(frozen=True)
-class Moment:
-    """One line of an email's story; `tone` is good, wait, care, bad or calm."""
+class Filters:
+    """What an operator asks to see; an empty or nonsensical one lets all through. `reason` is a whole batch."""
 
-    at: datetime
-    title: str
-    detail: str = ""
-    raw: str = ""
-    tone: str = "calm"
+    state: str = ""
+    lane: str = ""
+    kind: str = ""
+    reason: str = ""
+    search: str = ""
+
+    @property
+    def one_lane(self) -> Lane | None:
+        """The lane asked for, None for any."""
+        return Lane(int(self.lane)) if self.lane in {str(int(lane)) for lane in Lane} else None
 
 
-def listed(*, state: str, lane: str, kind: str, search: str, reason: str = "") -> Select[Delivery, str]:
-    """Every email with its reader's address, the latest moment first; an empty filter lets all through."""
+@dataclass(frozen=True)
+class Page:
+    """One page of the list; `older` is where the next one begins (empty: nowhere), `looked` that it was a search
+    that stopped after LOOK emails and may find more further on."""
+
+    rows: Sequence[tuple[Delivery, str]]
+    older: str = ""
+    looked: bool = False
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """A way through the ledger along an index: rows of `where`, in the order of `keys`."""
+
+    keys: tuple[InstrumentedAttribute[Any], ...]
+    descending: bool
+    where: tuple[ColumnElement[bool] | TextClause, ...] = ()
+
+    def select(self, *columns: Any) -> Select[Any]:
+        order = [key.desc() for key in self.keys] if self.descending else list(self.keys)
+        return select(*columns).where(*self.where).order_by(*order)
+
+    def beyond(self, after: tuple[Any, ...]) -> ColumnElement[bool]:
+        here = tuple_(*self.keys)
+        there = tuple_(*(literal(value, key.type) for value, key in zip(after, self.keys, strict=True)))
+        return here < there if self.descending else here > there
+
+    def until(self, last: tuple[Any, ...]) -> ColumnElement[bool]:
+        here = tuple_(*self.keys)
+        there = tuple_(*(literal(value, key.type) for value, key in zip(last, self.keys, strict=True)))
+        return here >= there if self.descending else here <= there
+
+    def read(self, typed: str) -> tuple[Any, ...] | None:
+        """The place that a `cursor` names; None for nonsense."""
+        parts = typed.split("~")
+        if len(parts) != len(self.keys):
+            return None
+        try:
+            return tuple(_value(key, part) for key, part in zip(self.keys, parts, strict=True))
+        except ValueError:
+            return None
+
+
+def _value(key: InstrumentedAttribute[Any], text: str) -> Any:
+    if key.type.python_type is not int:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError(text)
+        return moment
+    if not text.isascii() or not 0 <= int(text) < 2**31:
+        raise ValueError(text)
+    return int(text)
+
+
+def cursor(values: Sequence[Any]) -> str:
+    """A place in a list, as it stands in an address."""
+    return "~".join(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
+
+
+def _by_state(state: State) -> _Walk:
+    """Along the partial index that holds this state; each names its rows just as the index does."""
+    exactly = Delivery.state == state
+    if state is State.PLANNED:
+        where = (in_state(State.PLANNED, State.DEFERRED), exactly)
+        return _Walk((Delivery.lane, Delivery.due_at, Delivery.id), False, where)  # as they will go out
+    if state is State.DEFERRED:
+        return _Walk((Delivery.first_tried_at, Delivery.id), False, (in_state(State.DEFERRED),))
+    if state in ENDED:
+        return _Walk((Delivery.ended_at, Delivery.id), True, (in_state(*ENDED_OR_UNKNOWN), exactly))
+    if state is State.UNKNOWN:
+        return _Walk((Delivery.id,), True, (in_state(*ENDED_OR_UNKNOWN), exactly, Delivery.ended_at.is_(None)))
+    return _Walk((Delivery.lease_until, Delivery.id), False, (in_state(State.CLAIMED, State.SENDING), exactly))
+
+
+def _walk(session: Session, asked: Filters) -> _Walk:
+    """The shortest way to what is asked: along the state, along the batch, or along everything, latest first."""
+    state = State(asked.state) if asked.state in set(State) else None
+    if state is None and not asked.reason:
+        return _Walk((Delivery.id,), True)
+    batch = _Walk((Delivery.subscriber_id,), True, (Delivery.reason == asked.reason,))
+    if state is None:
+        return batch
+    of_batch = sum(health.totals(session, reason=asked.reason).values()) if asked.reason else 0
+    return batch if 0 < of_batch < health.totals(session).get(state, 0) else _by_state(state)
+
+
+def _conditions(session: Session, asked: Filters) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if asked.state in set(State):
+        where.append(Delivery.state == asked.state)
+    if asked.one_lane is not None:
+        where.append(Delivery.lane == int(asked.one_lane))
+    if asked.kind in KINDS:
+        where.append(Delivery.reason.startswith(f"{asked.kind}:"))
+    if asked.reason:
+        where.append(Delivery.reason == asked.reason)
+    if asked.search:
+        theirs = Delivery.subscriber_id.in_(_people(session, asked.search))
+        subject = Delivery.subject.ilike(containing(asked.search), escape=LIKE_ESCAPE)
+        where.append(theirs if _is_address(asked) else or_(theirs, subject))
+    return where
+
+
+def _is_address(asked: Filters) -> bool:
+    return "@" in asked.search
+
+
+def _people(session: Session, search: str) -> Sequence[int]:
+    """Whose address is that, or contains it; the whole one is looked up, a part is looked for."""
+    try:
+        exact = session.scalars(select(Subscriber.id).where(Subscriber.email_key == addresses.parse(search).key)).all()
+        if exact:
+            return exact
+    except InputError:
+        pass  # half an address is a search like any other
+    found = select(Subscriber.id).where(Subscriber.email.ilike(containing(search), escape=LIKE_ESCAPE))
+    return session.scalars(found.order_by(Subscriber.id.desc()).limit(PEOPLE)).all()
+
+
+def page(session: Session, asked: Filters, after: str = "") -> Page:
+    """The emails that are asked for, from the place `after` on.
+
+    No list counts or skips rows: it goes on along an index, and a filter no index helps with looks through LOOK
+    emails at most.
+    """
+    walk = _walk(session, asked)
+    place = walk.read(after)
+    bounds = [walk.beyond(place)] if place else []
+    last = _last_place(session, walk, bounds) if _is_search(asked) else None
+    if last:
+        bounds.append(walk.until(last))
+    found = walk.select(Delivery, Subscriber.email).join(Subscriber, Subscriber.id == Delivery.subscriber_id)
+    rows = session.execute(found.where(*bounds, *_conditions(session, asked)).limit(PAGE + 1)).all()
+    if len(rows) > PAGE:
+        rows = rows[:PAGE]
+        return Page(rows, cursor([getattr(rows[-1][0], key.key) for key in walk.keys]))
+    return Page(rows, cursor(last), looked=True) if last else Page(rows)
+
+
+def _is_search(asked: Filters) -> bool:
+    """Whether rows must be looked at one by one; a person's emails come from an index of their own."""
+    one_by_one = asked.one_lane is not None or asked.kind in KINDS or bool(asked.state and asked.reason)
+    return not _is_address(asked) and (one_by_one or bool(asked.search))
+
+
+def _last_place(session: Session, walk: _Walk, bounds: list[ColumnElement[bool]]) -> tuple[Any, ...] | None:
+    """Where a search stops for now; None when it may go to the end."""
+    found = session.execute(walk.select(*walk.keys).where(*bounds).offset(LOOK - 1).limit(1)).one_or_none()
+    return None if found is None else tuple(found)
+
+
+def batches(session: Session) -> list[str]:
+    """The emails to many sent last, as their reasons."""
+    found = select(Tally.batch).where(Tally.batch.startswith("broadcast:")).distinct()
+    # As numbers: as texts broadcast:9 comes after broadcast:10.
+    return list(session.scalars(found.order_by(func.length(Tally.batch).desc(), Tally.batch.desc()).limit(RECENT)))
+
+
+def uncertain(session: Session, asked: Filters, after: int = 0, limit: int = 1000) -> Sequence[int]:
+    """The ids of uncertain emails that fit, in the order of their ids from `after` on."""
+    walk = _by_state(State.UNKNOWN)
+    found = select(Delivery.id).where(*walk.where, *_conditions(session, asked), Delivery.id > after)
+    return session.scalars(found.order_by(Delivery.id).limit(limit)).all()
+
+
+def still_uncertain(session: Session, delivery_ids: Sequence[int]) -> list[int]:
+    """Those of these emails that are uncertain, in the order of their ids."""
+    walk = _by_state(State.UNKNOWN)
+    found = select(Delivery.id).where(*walk.where, Delivery.id.in_(delivery_ids)).order_by(Delivery.id)
+    return list(session.scalars(found))
+
+
+def count_uncertain(session: Session, asked: Filters) -> int:
+    """How many uncertain emails fit."""
+    walk = _by_state(State.UNKNOWN)
+    return session.scalar(select(func.count(Delivery.id)).where(*walk.where, *_conditions(session, asked))) or 0
+
+
+def some(session: Session, delivery_ids: Sequence[int]) -> Sequence[tuple[Delivery, str]]:
+    """These emails with their readers' addresses."""
     found = select(Delivery, Subscriber.email).join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-    if state in set(State):
-        found = found.where(Delivery.state == state)
-    if lane.isdecimal() and int(lane) in set(Lane):
-        found = found.where(Delivery.lane == int(lane))
-    if kind in KINDS:
-        found = found.where(Delivery.reason.startswith(f"{kind}:"))
-    if reason:
-        found = found.where(Delivery.reason == reason)
-    if search:
-        pattern = containing(search)
-        found = found.where(
-            Subscriber.email.ilike(pattern, escape=LIKE_ESCAPE) | Delivery.subject.ilike(pattern, escape=LIKE_ESCAPE)
-        )
-    return found.order_by(Delivery.due_at.desc(), Delivery.id.desc())
+    return session.execute(found.where(Delivery.id.in_(delivery_ids)).order_by(Delivery.id)).all()
 
 
 def find(session: Session, delivery_id: int) -> tuple[Delivery, Subscriber]:
@@ -86,66 +246,3 @@ def find(session: Session, delivery_id: int) -> tuple[Delivery, Subscriber]:
 def in_mailbox(session: Session, message_id: str) -> int | None:
     """The built-in mailbox's id of an email, when it went there."""
     return session.scalar(select(MailboxMessage.id).where(MailboxMessage.message_id == message_id))
-
-
-def plain_reason(reason: str) -> str:
-    """Why an email is sent, as far as the reason itself tells; rooms know more through `reason_words`."""
-    kind, _, rest = reason.partition(":")
-    parts = rest.split(":")
-    if kind == "confirm":
-        return "Confirmation of a sign-up"
-    if kind == "reminder":
-        return "Reminder to confirm"
-    if kind == "magnet":
-        return f"Gift no. {parts[0]}"
-    if kind == "step":
-        return f"Series, step no. {parts[0]}"
-    if kind == "broadcast":
-        return f"Email to many, no. {parts[0]}"
-    return reason
-
-
-def meaning(enhanced: str) -> str:
-    """What a relay's enhanced status code means for the reader; empty when it says nothing more."""
-    return MEANINGS.get(enhanced.partition(".")[2], "")
-
-
-def story(row: Delivery, attempts: Sequence[Attempt]) -> list[Moment]:
-    """What happened to an email, oldest first, and what happens next."""
-    moments = [Moment(row.planned_at, "Planned")]
-    moments += [_tried(attempt) for attempt in attempts]
-    answered = {attempt.outcome for attempt in attempts}
-    if row.ended_at is not None and row.state not in answered:
-        moments.append(_ended(row, row.ended_at))
-    if row.state == State.UNKNOWN and State.UNKNOWN not in answered:
-        at = row.lease_until or row.due_at
-        moments.append(Moment(at, "The answer was lost", row.state_why, tone="care"))
-    if row.state == State.PLANNED:
-        moments.append(Moment(row.due_at, "Goes out", row.state_why, tone="wait"))
-    if row.state == State.DEFERRED:
-        moments.append(Moment(row.due_at, "Is tried again", "" if attempts else row.state_why, tone="wait"))
-    return moments
-
-
-def _tried(attempt: Attempt) -> Moment:
-    titles = {
-        State.ACCEPTED: ("Accepted by the mail server", "good"),
-        State.DEFERRED: ("Not now, said the mail server", "care"),
-        State.REJECTED: ("Refused by the mail server", "bad"),
-        State.UNKNOWN: ("The answer was lost", "care"),
-    }
-    title, tone = titles[State(attempt.outcome)]
-    enhanced = "" if attempt.text.startswith(attempt.enhanced) else attempt.enhanced  # most relays begin with it
-    raw = " ".join(str(part) for part in (attempt.code, enhanced, attempt.text) if part)
-    return Moment(attempt.at, title, meaning(attempt.enhanced), f"{attempt.relay}: {raw}" if raw else "", tone)
-
-
-def _ended(row: Delivery, at: datetime) -> Moment:
-    titles = {
-        State.ACCEPTED: ("Counted as sent", "good"),
-        State.CANCELED: ("Canceled", "calm"),
-        State.EXPIRED: ("Given up", "bad"),
-        State.REJECTED: ("Refused", "bad"),
-    }
-    title, tone = titles[State(row.state)]
-    return Moment(at, title, row.state_why, tone=tone)

@@ -17,6 +17,8 @@ from newsletter.broadcasts.rules import BroadcastState
 from newsletter.dashboard import queries, rules
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions as delivery_actions
+from newsletter.delivery.models import Relay
+from newsletter.delivery.relay_rules import Source
 from newsletter.delivery.rules import Lane
 from newsletter.work import heartbeats
 from tests.accounts.people import make_alice, sign_in
@@ -100,11 +102,16 @@ def test_the_overview_tells_all_of_it(alice: FlaskClient) -> None:
     add_people()
     with transaction() as session:
         heartbeats.beat(session, "here", clock.now())
-        delivery_actions.relay_stopped(session, "mx.example.org:25", "It <refuses> our sign-in.", clock.now())
+        relay = Relay(name="mx:25", source=Source.OPERATOR, host="mx", port=25, created_at=clock.now())
+        relay.problem = "It <refuses> our sign-in."
+        session.add(relay)
+        delivery_actions.hold(session, "lane:1", "The clock <jumped>.", clock.now())
     page = alice.get("/admin/").text
     assert "not running" not in page
     assert "First steps" not in page
     assert "It &lt;refuses&gt; our sign-in." in page
+    assert "The emails of series are on hold." in page
+    assert "The clock &lt;jumped&gt;." in page
     assert "2 people signed up in the last 30 days, 1 of them have confirmed" in page
 
 

@@ -7,15 +7,19 @@ from datetime import timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event, select
 
 from newsletter import addresses, clock
 from newsletter.accounts import actions as accounts
+from newsletter.accounts.queries import audit_log
 from newsletter.audience import actions as audience
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import actions, ledger
-from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import Lane, Reply, State
+from newsletter.delivery import actions, admin, handover, timeline
+from newsletter.delivery.models import Delivery, Event, Relay
+from newsletter.delivery.relay_rules import Source
+from newsletter.delivery.rules import EventKind, Lane, Reply, State
+from newsletter.tracking.models import Click, Link
 
 PASSWORD = "long enough to be hard to guess"
 POSTS = ("cancel", "send-now", "send-again", "count-as-sent")
@@ -25,7 +29,7 @@ POSTS = ("cancel", "send-now", "send-again", "count-as-sent")
 def operator(app: Flask, client: FlaskClient) -> FlaskClient:
     """A signed-in operator's browser."""
     with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
+        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now(), "Coach")
     answer = client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
     assert answer.status_code == 302
     return client
@@ -48,9 +52,11 @@ def state(delivery_id: int) -> str:
 
 def make_unknown(delivery_id: int) -> None:
     with transaction() as session:
-        actions.claim_due(session, "worker", clock.now() + timedelta(days=2), 10)
-        actions.begin_sending(session, [delivery_id], "worker", clock.now())
-        actions.record(session, delivery_id, Reply(0, text="lost"), relay="mx:25", subject="Hello", now=clock.now())
+        lane = session.get_one(Delivery, delivery_id, populate_existing=True).lane
+        handover.claim_due(session, "worker", clock.now() + timedelta(days=2), 10, Lane(lane))
+        handover.begin_sending(session, [delivery_id], "worker", clock.now())
+        lost, named = [(delivery_id, Reply(0, text="lost"))], {delivery_id: "Hello"}
+        handover.record(session, lost, relay="mx:25", subjects=named, now=clock.now())
 
 
 def test_charlie_is_refused(client: FlaskClient) -> None:
@@ -59,6 +65,8 @@ def test_charlie_is_refused(client: FlaskClient) -> None:
     assert client.get(f"/admin/ledger/{number}").status_code == 302
     for verb in POSTS:
         assert client.post(f"/admin/ledger/{number}/{verb}").status_code == 403
+    for path in ("decide", "pause", "go-on"):
+        assert client.post(f"/admin/ledger/{path}").status_code == 403
     assert state(number) == State.PLANNED
 
 
@@ -119,12 +127,135 @@ def test_the_room_of_an_email_gives_its_words(operator: FlaskClient, app: Flask)
     [("5.1.1", "This mailbox does not exist there."), ("4.2.2", "The mailbox is full."), ("", ""), ("5.9.9", "")],
 )
 def test_a_status_code_in_words(enhanced: str, meaning: str) -> None:
-    assert ledger.meaning(enhanced) == meaning
+    assert timeline.meaning(enhanced) == meaning
+
+
+def relay(problem: str = "", name: str = "mx.example.org:25") -> None:
+    with transaction() as session:
+        made = Relay(name=name, source=Source.OPERATOR, host="mx.example.org", port=25, created_at=clock.now())
+        made.problem, made.since = problem, clock.now() if problem else None
+        made.retry_at = clock.now() + timedelta(minutes=4) if problem else None
+        session.add(made)
 
 
 def test_a_stopped_relay_is_told_on_top(operator: FlaskClient) -> None:
     plan()
-    with transaction() as session:
-        actions.relay_stopped(session, "mx.example.org:25", "It refuses our sign-in.", clock.now())
+    relay("It refuses our <b>sign-in</b>.")
     page = operator.get("/admin/ledger").text
-    assert "It refuses our sign-in." in page
+    assert "It refuses our &lt;b&gt;sign-in&lt;/b&gt;." in page
+    assert "Next try in" in page
+
+
+def test_1_7_holding_a_lane_is_told_and_ends_with_a_press(operator: FlaskClient) -> None:
+    """Pause everything: series and emails to many wait, confirmations and gifts still go."""
+    plan()
+    plan("bob@example.org", "confirm:7", Lane.TRANSACTIONAL)
+    assert "Pause everything" in operator.get("/admin/ledger").text
+    operator.post("/admin/ledger/pause")
+    page = operator.get("/admin/ledger").text
+    assert "Pause everything" not in page
+    assert page.count("on hold.") == 2
+    assert "The emails of series are on hold." in page
+    later = clock.now() + timedelta(days=2)
+    with transaction() as session:
+        claimed = [one for lane in Lane for one in handover.claim_due(session, "worker", later, 10, lane)]
+    assert [one.reason for one in claimed] == ["confirm:7"]
+    assert operator.post("/admin/ledger/go-on", data={"what": "lane:1", "from": "overview"}).location == "/admin/"
+    assert operator.get("/admin/ledger").text.count("on hold.") == 1
+    assert operator.post("/admin/ledger/go-on").location == "/admin/ledger"
+    assert "on hold" not in operator.get("/admin/ledger").text
+    assert operator.post("/admin/ledger/go-on").status_code == 400
+    done = [entry.action for entry, _ in db.session().execute(audit_log())][:3]
+    assert done == ["sending.resumed", "sending.resumed", "sending.paused"]
+
+
+def test_a_broadcast_on_hold_is_told_with_the_way_to_it(operator: FlaskClient) -> None:
+    with transaction() as session:
+        actions.hold(session, "broadcast:12", "More than 5% were <refused>.", clock.now())
+    page = operator.get("/admin/ledger").text
+    assert "More than 5% were &lt;refused&gt;." in page
+    assert 'href="/admin/broadcasts/12"' in page
+    assert operator.post("/admin/ledger/go-on", data={"what": "broadcast:12"}).status_code == 400
+
+
+def several_unknown(many: int) -> list[int]:
+    ids = [plan(f"reader{n}@example.org") for n in range(many)]
+    with transaction() as session:
+        handover.claim_due(session, "worker", clock.now() + timedelta(days=2), many, Lane.BULK)
+        handover.begin_sending(session, ids, "worker", clock.now())
+        lost = [(one, Reply(0, text="lost")) for one in ids]
+        handover.record(session, lost, relay="mx:25", subjects=dict.fromkeys(ids, "Hello"), now=clock.now())
+    return ids
+
+
+@pytest.mark.parametrize(("verdict", "to"), [("again", State.PLANNED), ("sent", State.ACCEPTED)])
+def test_2_4_ticked_ones_are_decided_after_a_question(operator: FlaskClient, verdict: str, to: State) -> None:
+    first, second, third = several_unknown(3)
+    page = operator.get("/admin/ledger?state=unknown").text
+    assert f'name="id" value="{first}"' in page
+    asked = f"/admin/ledger/decide?verdict={verdict}&which=ticked&id={first}&id={second}&state=unknown"
+    question = operator.get(asked).text
+    assert "Up to 2 people may" in question
+    assert {state(one) for one in (first, second, third)} == {State.UNKNOWN}
+    form = {"verdict": verdict, "which": "ticked", "id": [first, second], "state": "unknown", "many": "2"}
+    assert operator.post("/admin/ledger/decide", data=form).location == "/admin/ledger?state=unknown"
+    assert [state(one) for one in (first, second, third)] == [to, to, State.UNKNOWN]
+    assert operator.post("/admin/ledger/decide", data=form).status_code == 400  # decided already
+    kinds = set(db.session().execute(select(Event.delivery_id, Event.kind, Event.detail)).all())
+    kind = EventKind.AGAIN if verdict == "again" else EventKind.COUNTED
+    assert kinds == {(first, kind, "By Coach."), (second, kind, "By Coach.")}
+    entry, who = db.session().execute(audit_log()).first()  # type: ignore[misc]
+    assert (entry.detail, who) == ({"emails": 2}, "Coach")
+    assert "An operator decided" in operator.get(f"/admin/ledger/{first}").text
+
+
+def test_2_4_all_that_fit_are_decided_in_slices(operator: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin, "SLICE", 2)
+    ids = several_unknown(5)
+    other = plan("bob@example.org", "confirm:7", Lane.TRANSACTIONAL)
+    asked = {"verdict": "sent", "which": "all", "state": "unknown", "reason": "broadcast:1"}
+    assert "Up to 5 people may never have got theirs" in operator.get("/admin/ledger/decide", query_string=asked).text
+    again = operator.post("/admin/ledger/decide", data=asked | {"many": "4"})  # one more became uncertain meanwhile
+    assert "nothing was done yet" in again.text
+    assert {state(one) for one in ids} == {State.UNKNOWN}
+    operator.post("/admin/ledger/decide", data=asked | {"many": "5"})
+    assert {state(one) for one in ids} == {State.ACCEPTED}
+    assert state(other) == State.PLANNED
+    assert "5 are counted as sent." in operator.get("/admin/ledger").text
+
+
+def test_nothing_ticked_is_said(operator: FlaskClient) -> None:
+    several_unknown(1)
+    answer = operator.get("/admin/ledger/decide?verdict=again&which=ticked")
+    assert answer.status_code == 400
+    assert "No uncertain email is chosen." in answer.text
+    assert operator.get("/admin/ledger/decide?verdict=again&which=ticked&id=99999999999999999999").status_code == 400
+
+
+def test_one_email_tells_tries_clicks_and_decisions_in_one_query(operator: FlaskClient) -> None:
+    number = plan()
+    make_unknown(number)
+    operator.post(f"/admin/ledger/{number}/send-again")
+    with transaction() as session:
+        handover.claim_due(session, "worker", clock.now() + timedelta(days=2), 10, Lane.BULK)
+        handover.begin_sending(session, [number], "worker", clock.now())
+        full = [(number, Reply(452, "4.2.2", "4.2.2 <alice@example.org> over quota"))]
+        handover.record(session, full, relay="mx:25", subjects={}, now=clock.now())
+        session.add(Link(id=1, url="https://example.org/mat?a=1&b=2", digest="d"))
+        session.flush()
+        for robot in (True, False):
+            session.add(Click(delivery_id=number, subscriber_id=1, link_id=1, at=clock.now(), robot=robot))
+    page = operator.get(f"/admin/ledger/{number}").text
+    order = [
+        "Planned", "The answer was lost", "An operator decided: send it again", "By Coach.",
+        "Not now, said the mail server", "The mailbox is full.",
+        "mx:25: 452 4.2.2 &lt;alice@example.org&gt; over quota", "A program opened a link",
+        "https://example.org/mat?a=1&amp;b=2", "The reader pressed a link", "Is tried again",
+    ]  # fmt: skip
+    places = [page.index(words) for words in order]
+    assert places == sorted(places)
+    asked: list[str] = []
+    connection = db.session().connection()
+    event.listen(connection, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    assert len(timeline.lines(db.session(), number)) == 5
+    assert len(asked) == 1
