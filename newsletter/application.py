@@ -25,7 +25,7 @@ from newsletter.delivery import actions as delivery_actions
 from newsletter.delivery import admin as delivery_admin
 from newsletter.delivery import pages as mailbox_pages
 from newsletter.delivery import queries as delivery_queries
-from newsletter.delivery.letters import one_by_one
+from newsletter.delivery import relays_admin
 from newsletter.landing import actions as landing_actions
 from newsletter.landing import admin as landing_admin
 from newsletter.landing import pages as landing_pages
@@ -69,6 +69,7 @@ DOORS = (
     dashboard_admin.bp,
     audience_admin.bp,
     delivery_admin.bp,
+    relays_admin.bp,
     broadcasts_admin.bp,
     sequences_admin.bp,
     magnets_admin.bp,
@@ -81,7 +82,7 @@ LETTERS = {
     "reminder": signup_letters.letters,
     "magnet": magnets_letters.letters,
     "step": sequences_letters.letters,
-    "broadcast": one_by_one(broadcasts_letters.letter),
+    "broadcast": broadcasts_letters.batch,
 }
 # A reason in words for the operator, by the same word.
 REASON_WORDS = {

@@ -14,8 +14,7 @@ from newsletter.audience.models import Consent, Subscriber
 from newsletter.audience.rules import Status
 from newsletter.delivery import actions as delivery
 from newsletter.delivery.letters import Letter, Withdrawn, Writer, one_by_one, studio_in_mail
-from newsletter.delivery.machine import Claimed
-from newsletter.delivery.rules import Lane
+from newsletter.delivery.rules import Claimed, Lane
 from newsletter.messages.compiling import compile_message
 from newsletter.messages.images import Image
 from newsletter.messages.source import parse

@@ -13,14 +13,14 @@ from newsletter.audience import queries as people
 from newsletter.database.engine import after_commit
 from newsletter.delivery import machine, rules
 from newsletter.delivery.machine import move, move_one
-from newsletter.delivery.models import Attempt, Delivery, DkimKey, Event, Hold, MailboxMessage, Relay, Trial, in_state
+from newsletter.delivery.models import Attempt, Delivery, DkimKey, Event, Hold, MailboxMessage, Trial, in_state
 from newsletter.delivery.rules import PARKED, EventKind, Lane, Reply, State
 from newsletter.settings import current
 from newsletter.work.claims import claim, insert_missing
 from newsletter.work.queue import wake
 
-# A relay that refused us is asked again after this long; the circuit breaker.
-RELAY_PAUSE = timedelta(minutes=1)
+# A test email that could not be handed over is tried again after this long: its operator is waiting.
+TRIAL_PAUSE = timedelta(minutes=1)
 
 
 def plan(session: Session, *, reason: str, subscriber_id: int, lane: Lane, due_at: datetime, now: datetime) -> bool:
@@ -156,23 +156,6 @@ def unpark(session: Session, now: datetime, *, limit: int) -> int:
     return brought or 1
 
 
-def relay_stopped(session: Session, name: str, problem: str, now: datetime) -> None:
-    """Note that a relay cannot be used, and when to ask it again."""
-    row = session.scalars(select(Relay).where(Relay.name == name)).first()
-    row = row or Relay(name=name, source="environment", host="", port=0, created_at=now, problem="", since=None)
-    if not row.problem:
-        row.since = now
-    row.problem, row.retry_at = problem[:1000], now + RELAY_PAUSE
-    session.add(row)
-
-
-def relay_works(session: Session, name: str) -> None:
-    """Note that a relay takes mail (again)."""
-    row = session.scalars(select(Relay).where(Relay.name == name)).first()
-    if row is not None and row.problem:
-        row.problem, row.since, row.retry_at = "", None, None
-
-
 def keep_keys(session: Session, domain: str, keys: dict[str, str], now: datetime) -> int:
     """Keep private keys (PEM, by selector) for `domain`; those another worker kept first stay. Returns how many."""
     known = set(session.scalars(select(DkimKey.selector).where(DkimKey.domain == domain)))
@@ -247,4 +230,4 @@ def record_trial(session: Session, trial_id: int, reply: Reply, now: datetime) -
     row.tries += 1
     row.problem = f"{reply.code or ''} {reply.text}".strip()[:1000]
     again = rules.outcome(reply) is not State.REJECTED and row.tries < rules.TRIAL_TRIES
-    row.due_at = now + RELAY_PAUSE if again else None
+    row.due_at = now + TRIAL_PAUSE if again else None

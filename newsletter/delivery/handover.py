@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from newsletter.audience import actions as audience
 from newsletter.audience.rules import Status
 from newsletter.delivery import machine, rules
-from newsletter.delivery.machine import Claimed, move, move_one
+from newsletter.delivery.machine import move, move_one
 from newsletter.delivery.models import Attempt, Delivery, Hold, in_state
-from newsletter.delivery.rules import PARKED, Lane, Reply, State
+from newsletter.delivery.rules import PARKED, Claimed, Lane, Reply, State
 
 
 def is_due(session: Session, lane: Lane, now: datetime) -> bool:

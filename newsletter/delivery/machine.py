@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,22 +13,8 @@ from sqlalchemy.orm import Session
 from newsletter.database.engine import before_commit
 from newsletter.delivery import rules
 from newsletter.delivery.models import Delivery, Tally, in_state
-from newsletter.delivery.rules import ARROWS, ENDED, State
+from newsletter.delivery.rules import ARROWS, ENDED, Claimed, State
 from newsletter.work.claims import add_to, claim
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a worker holds of an email while it makes and sends it."""
-
-    id: int
-    reason: str
-    lane: int
-    subscriber_id: int
-    message_id: str
-    planned_at: datetime
-    due_at: datetime
-    attempts: int
 
 
 def take(

@@ -59,7 +59,8 @@ def next_due(session: Session) -> datetime | None:
 
 def relay_problems(session: Session) -> Sequence[Relay]:
     """The mail servers that cannot be used right now, and why."""
-    return session.scalars(select(Relay).where(Relay.problem != "")).all()
+    # One that took an email again is on trial, not a problem any more.
+    return session.scalars(select(Relay).where(Relay.problem != "", Relay.enabled, Relay.proven == 0)).all()
 
 
 def trial_problem(session: Session, recipient: str) -> str:

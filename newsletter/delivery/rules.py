@@ -114,6 +114,20 @@ AGAIN_GAP = timedelta(minutes=10)
 AGAIN_DAILY = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a worker holds of an email while it makes and sends it."""
+
+    id: int
+    reason: str
+    lane: int
+    subscriber_id: int
+    message_id: str
+    planned_at: datetime
+    due_at: datetime
+    attempts: int
+
+
 @dataclass(frozen=True)
 class Reply:
     """A relay's answer to one email: SMTP code (0: none came), enhanced code (RFC 3463), text, and what it is about.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -20,9 +20,8 @@ from newsletter.database.engine import db, transaction
 from newsletter.delivery import composing, handover, pictures, queries, routing, rules, transports
 from newsletter.delivery.composing import Draft, Sealed
 from newsletter.delivery.letters import Withdrawn, guarded
-from newsletter.delivery.machine import Claimed
 from newsletter.delivery.routing import Way
-from newsletter.delivery.rules import Lane, Reply, State
+from newsletter.delivery.rules import Claimed, Lane, Reply, State
 from newsletter.delivery.smtp.wire import Answer
 from newsletter.delivery.transports import Handover
 from newsletter.errors import Busy, RelayError, SuppleError
@@ -36,6 +35,8 @@ LOOK_AFTER = 8
 TARDY = 0.5
 # Nothing was due: ask again after this long, while the last emails are still on their way (seconds).
 PAUSE = 0.1
+# The leases of the emails and of the connections are prolonged this often (seconds): the shorter one lasts 15.
+KEEP = 5
 # A database that is gone may come back: what was answered is kept for so long, asked for each second.
 FAITHFUL = 240
 
@@ -178,8 +179,9 @@ class Line:
                 self.problem = self.problem or _refusal(self.way.name, answer.reply)
             if self.answers:
                 self._record(now)
-            if time.monotonic() - self.kept_at > rules.LEASE / timedelta(seconds=4):
+            if time.monotonic() - self.kept_at > KEEP:
                 handover.keep(session, self.worker, now)
+                routing.draw(session, self.way.relay_id, self.worker, 0, now)
                 self.kept_at = time.monotonic()
             mine = handover.begin_sending(session, window, self.worker, now) if window else set()
         for answer in self.answers:

@@ -12,7 +12,7 @@ from newsletter.audience import queries as audience
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import why_not_gift
 from newsletter.delivery.letters import Letter, Withdrawn, one_by_one, studio_in_mail
-from newsletter.delivery.machine import Claimed
+from newsletter.delivery.rules import Claimed
 from newsletter.magnets import actions, queries, rules
 from newsletter.magnets.models import Magnet
 from newsletter.magnets.stamp import stamp

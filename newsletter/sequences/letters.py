@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy.orm import Session
 
 from newsletter.delivery.letters import Letter, Withdrawn, guarded, studio_in_mail
-from newsletter.delivery.machine import Claimed
+from newsletter.delivery.rules import Claimed
 from newsletter.errors import SuppleError
 from newsletter.messages.compiling import CompiledMessage
 from newsletter.sequences import models, queries

@@ -12,7 +12,7 @@ from newsletter.audience import queries as audience
 from newsletter.audience.models import Consent
 from newsletter.audience.rules import Status
 from newsletter.delivery.letters import Letter, Withdrawn, one_by_one, studio_in_mail
-from newsletter.delivery.machine import Claimed
+from newsletter.delivery.rules import Claimed
 from newsletter.errors import SuppleError
 from newsletter.magnets import queries as magnets
 from newsletter.magnets.models import Magnet

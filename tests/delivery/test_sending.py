@@ -22,9 +22,8 @@ from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import handover, jobs, queries, rules
 from newsletter.delivery.letters import Withdrawn, one_by_one
-from newsletter.delivery.machine import Claimed
 from newsletter.delivery.models import Attempt, Delivery, MailboxMessage
-from newsletter.delivery.rules import Lane, State
+from newsletter.delivery.rules import Claimed, Lane, State
 from newsletter.work.queue import queue
 from tests.conftest import SECRET
 from tests.delivery.peer import Peer, serving
@@ -152,12 +151,10 @@ def test_1_11_while_the_server_is_down_nothing_is_lost_and_it_goes_when_it_is_ba
     assert set(states().values()) == {"planned"}, "days later they still wait, and are not given up"
     with serving(peer, port=peer.port):
         send(60 * 24 * 9 + 2)
-        assert peer.to == [ALICE, BOB]
-        plan(CHARLIE)
-        send(60 * 24 * 9 + 6)
     assert set(states().values()) == {"accepted"}
+    assert peer.to == [ALICE, BOB]
     db.session.rollback()
-    assert queries.relay_problems(db.session()) == [], "it has worked for some minutes"
+    assert queries.relay_problems(db.session()) == []
 
 
 @pytest.mark.parametrize("refusal", ["550 5.7.1 You are not welcome", "530 Sign in first"])

@@ -273,8 +273,8 @@ def downgrade() -> None:
         "relays",
         sa.Column("name", sa.VARCHAR(length=200), nullable=False),
         sa.Column("problem", sa.TEXT(), nullable=False),
-        sa.Column("since", sa.DATETIME(), nullable=True),
-        sa.Column("retry_at", sa.DATETIME(), nullable=True),
+        sa.Column("since", base.UtcDateTime(timezone=True), nullable=True),
+        sa.Column("retry_at", base.UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_relays")),
     )
     with op.batch_alter_table("delivery_events", schema=None) as batch_op:
