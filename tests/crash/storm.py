@@ -22,8 +22,9 @@ from newsletter.broadcasts import actions as broadcasts
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import rules
+from newsletter.delivery import relay_rows, rules
 from newsletter.delivery.models import Attempt, Delivery, Relay
+from newsletter.delivery.relay_rules import Breaker
 from newsletter.delivery.rules import State
 from newsletter.signup.models import Form
 from newsletter.signup.rules import ConsentMode
@@ -39,6 +40,7 @@ SPEED = 20
 # Between two kills (seconds, on average): a worker of three then lives for about a second.
 PAUSE = 0.25
 LETTER = f"---\nsubject: Ten calm minutes\n---\n{BODY}"
+MEND = 1  # an operator looks after the relay this often: it fails so often that it would rest most of the time
 PATIENCE = 3  # for an email to come that a fate is waiting for (seconds)
 DRAIN = 120  # seconds after which what is still open counts as lost
 
@@ -73,6 +75,7 @@ class Storm:
     dice: random.Random
     tally: Tally
     workers: int
+    mended: float = 0  # when somebody last looked after the relay
     seen: int = 0  # deaths of the zygote's children that are counted already
 
     def keep_alive(self) -> None:
@@ -90,6 +93,9 @@ class Storm:
         if self.peer.is_gone():
             self.tally.killed["peer"] += 1
             self.peer.start()
+        if time.monotonic() - self.mended > MEND:
+            self.mended = time.monotonic()
+            _mend_relays()
         if not self.zygote.of("web"):
             self.zygote.fork(f"web {self.web_port}")
         while len(self.zygote.of("worker")) < self.workers:
@@ -142,6 +148,7 @@ class Storm:
                 self.tally.violations.append(f"a worker asked to stop ended with status {status}")
         until = time.monotonic() + DRAIN
         while (self.waiting() or _is_starting(self.app)) and time.monotonic() < until:
+            _mend_relays()
             self.zygote.wait_for(self.zygote.fork("turn"), DRAIN)
             time.sleep(0.2)
 
@@ -151,6 +158,12 @@ _UNDER_WAY = Delivery.state.in_([State.CLAIMED, State.SENDING])
 
 def _of_worker(pid: int) -> ColumnElement[bool]:
     return or_(Delivery.claimed_by.like(f"%:{pid}:%"), Delivery.claimed_by.like(f"%:{pid}"))
+
+
+def _mend_relays() -> None:
+    with transaction() as session:
+        for relay in session.scalars(select(Relay).where(Relay.problem != "")):
+            relay_rows.keep(relay, Breaker())
 
 
 def _is_starting(app: Flask) -> bool:
@@ -183,11 +196,9 @@ def _queue() -> int:
 
 def window() -> int:
     """How many emails one worker may have under way: connections times window (semantics 2.3)."""
-    each = getattr(rules, "WINDOW", 10)
-    connections = getattr(Relay, "connections", None)
-    most = db.session.scalar(select(func.max(connections))) if connections is not None else 1
+    connections = db.session.scalar(select(func.max(Relay.connections))) or 1
     db.session.rollback()
-    return int(each) * int(most or 1)
+    return rules.WINDOW * connections
 
 
 def environment(app: Flask, folder: Path, peer: PeerProcess) -> dict[str, str]:
