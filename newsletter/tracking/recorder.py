@@ -6,10 +6,10 @@ and everybody presses links then.
 
 from __future__ import annotations
 
-import atexit
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from multiprocessing.util import Finalize
 
 import structlog
 
@@ -48,7 +48,8 @@ class Recorder:
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, name="clicks", daemon=True)
                     self._thread.start()
-                    atexit.register(self.flush)
+                    # Web processes are children of the multiprocessing kind, for which atexit does nothing.
+                    Finalize(None, self.flush, exitpriority=1)
 
     def flush(self) -> bool:
         """Write all that waits; False when the database did not take it (and it still waits)."""

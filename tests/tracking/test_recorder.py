@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 
 import pytest
 
@@ -91,3 +93,17 @@ def test_memory_has_a_bound_and_the_newest_stay(monkeypatch: pytest.MonkeyPatch)
     assert not recorder.flush()
     waiting(recorder, 5)
     assert [one.delivery_id for one in recorder.waiting] == [3, 4, 5]
+
+
+def _serve(pipe: Connection) -> None:
+    Recorder(lambda clicks: pipe.send([one.delivery_id for one in clicks])).note(seen(7))
+
+
+def test_what_waits_when_a_web_process_ends_is_written_first() -> None:
+    ours, theirs = get_context("fork").Pipe()
+    process = get_context("fork").Process(target=_serve, args=(theirs,))
+    process.start()
+    assert ours.poll(20)
+    assert ours.recv() == [7]
+    process.join(20)
+    assert process.exitcode == 0
