@@ -7,16 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from typing import cast
 
 import css_inline
 import mrml
 
-from newsletter.errors import SourceError
+from newsletter.errors import RenderError, SourceError
 from newsletter.messages import plain, statements
-from newsletter.messages.dialect import Dialect, Fields, check, href, names_read, printable, url_part
+from newsletter.messages.dialect import Dialect, Fields, check, href, in_markup, names_read, printable, url_part
 from newsletter.messages.flowing import Flow
 from newsletter.messages.images import Image, Resolver
 from newsletter.messages.layouts import Layout, load_layout
+from newsletter.messages.links import Links
 from newsletter.messages.markdown import Block, blocks, pictures
 from newsletter.messages.prose import Pictures, mjml
 from newsletter.messages.quoted import Quoted, segment
@@ -63,7 +65,11 @@ class Rendered:
 
 @dataclass(frozen=True)
 class CompiledMessage:
-    """A message with everything done but the reader's words. `images` are all its pictures, linked or embedded."""
+    """A message with everything done but the reader's words.
+
+    `images` are all its pictures, linked or embedded. `links` are the addresses in a marketing email that are the same
+    for every reader, each once: what is pressed there can be counted by giving each reader addresses of their own.
+    """
 
     subject: Script
     preheader: Script
@@ -72,6 +78,7 @@ class CompiledMessage:
     images: tuple[Image, ...]
     embedded: bool
     standing: Mapping[str, object]
+    links: tuple[str, ...] = ()
 
     @cached_property
     def _quoted(self) -> Quoted:
@@ -82,13 +89,19 @@ class CompiledMessage:
         return Flow(self.text.standing)
 
     def render(self, context: Mapping[str, object]) -> Rendered:
-        """Fill in one reader's words. Raises RenderError naming the line and the name that is missing."""
+        """Fill in one reader's words. Raises RenderError naming the line and the name that is missing.
+
+        `clicks` in the context are this reader's own addresses for `links`; without them the links go straight.
+        """
         names = _complete(context, self.standing)
+        own = cast(Sequence[str], names.pop("clicks", self.links))
+        if len(own) != len(self.links):
+            raise RenderError(f"There are {len(own)} addresses for the {len(self.links)} links of this email.")
         return Rendered(
             subject=_one_line(self.subject.run(names)),
             preheader=_one_line(self.preheader.run(names)),
-            html_part=Segments(self.html.run(names), self._quoted),
-            text_part=self._flow.filled(self.text.run(names)),
+            html_part=Segments(self.html.run(names, [in_markup(address) for address in own]), self._quoted),
+            text_part=self._flow.filled(self.text.run(names, own)),
             images=self.images if self.embedded else (),
         )
 
@@ -125,7 +138,8 @@ class _Compiler:
         self.source, self.layout = source, layout
         self.standing: dict[str, object] = {"studio": studio, "marketing": marketing}
         self.sentinels = Sentinels.for_text(source.subject, source.preheader, source.body, layout.mjml, layout.text)
-        self.pictures = Pictures(image, source.name, embed, self.sentinels, source.body_line)
+        self.links = Links(self.sentinels, site=studio.url, counted=marketing)
+        self.pictures = Pictures(image, source.name, embed, self.sentinels, self.links, source.body_line)
 
     def compile(self) -> CompiledMessage:
         source, cut = self.source, self.sentinels.cut
@@ -150,6 +164,7 @@ class _Compiler:
             images=tuple(self.pictures.used.values()),
             embedded=self.pictures.embedded,
             standing=self.standing,
+            links=tuple(self.links.words),
         )
 
     def _html(self, parts: list[Block], subject: str, preheader: str) -> str:
@@ -241,7 +256,9 @@ class _Compiler:
 
     def _script(self, dialect: Dialect, text: str, **more: str) -> Script:
         folded = self._fold(text, in_markup=dialect is _HTML)
-        return Script.compile(dialect, *self.sentinels.restore(folded, tag), {**self.standing, **more})
+        return Script.compile(
+            dialect, *self.sentinels.restore(folded, tag), {**self.standing, **more}, [*self.links.words.values()]
+        )
 
     def _nothing_lost(self, body: str, html: str) -> None:
         left = {(piece.code, piece.line) for piece in self.sentinels.found(html)}

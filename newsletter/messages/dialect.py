@@ -84,7 +84,7 @@ class Dialect(ImmutableSandboxedEnvironment):
 
     def __init__(self, *, escape: bool) -> None:
         super().__init__(autoescape=escape, undefined=Missing, finalize=printable, keep_trailing_newline=True)
-        self.shown = _in_markup if escape else _in_text
+        self.shown = in_markup if escape else _in_text
         self.filters = {name: self.filters[name] for name in _FILTERS}
         self.filters |= {"round": _round, "join": _join, "_href": href, "_url_part": url_part}
         self.globals = {"range": _range}
@@ -206,7 +206,7 @@ def _in_text(value: object) -> str:
     return str(printable(value))
 
 
-def _in_markup(value: object) -> str:
+def in_markup(value: object) -> str:
     """A value as it stands in HTML; `escape` makes an object for each text, so those that need nothing go without."""
     shown = printable(value)
     if type(shown) is str and not ("&" in shown or "<" in shown or ">" in shown or '"' in shown or "'" in shown):

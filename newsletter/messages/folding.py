@@ -38,10 +38,12 @@ class _Folding(NodeTransformer):
         return self.generic_visit(node)
 
     def visit_If(self, node: nodes.If) -> nodes.Node | list[nodes.Node]:  # noqa: N802
-        self.generic_visit(node)
+        branches, node.elif_ = [node, *node.elif_], []
+        for branch in branches:
+            self.generic_visit(branch)
         open_still: list[nodes.If] = []
         otherwise = node.else_
-        for branch in (node, *node.elif_):
+        for branch in branches:
             known = self._known(branch.test)
             if known:
                 otherwise = branch.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
@@ -11,6 +12,7 @@ from markdown_it.token import Token
 
 from newsletter.errors import SourceError, SuppleError
 from newsletter.messages.images import Image, Resolver
+from newsletter.messages.links import Links
 from newsletter.messages.markdown import PARSER, Block, Button, Picture, Prose, Rule, Statements
 from newsletter.messages.sentinels import Sentinels
 
@@ -19,6 +21,7 @@ _TAGS = {
     "blockquote", "code", "pre", "hr", "img", "span", "div", "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 _ATTRIBUTES = {"a": {"href", "title"}, "img": {"src", "alt", "width", "height"}, "ol": {"start"}}
+_HREF = re.compile(r'(<a [^<>]*?href=")([^"]*)')
 _SCHEMES = {"https", "http", "mailto", "tel", "cid"}
 
 
@@ -30,6 +33,7 @@ class Pictures:
     name: str
     embedded: bool
     sentinels: Sentinels
+    links: Links
     first_line: int = 1
     used: dict[str, Image] = field(default_factory=dict)
 
@@ -92,7 +96,7 @@ def prose_html(block: Prose, pictures: Pictures, sentinels: Sentinels) -> str:
             means="Opening the email would tell that other server who reads it and when.",
             remedy="Use a picture of this installation, like ![](figure:cactus-glides).",
         )
-    return clean
+    return _HREF.sub(lambda match: match[1] + pictures.links.slot_in_markup(match[2]), clean)
 
 
 def _with_images(tokens: Sequence[Token], pictures: Pictures) -> list[Token]:
@@ -122,8 +126,9 @@ def _picture(block: Picture, pictures: Pictures) -> str:
     )
 
 
-def _button(block: Button, _: Pictures) -> str:
-    return f'<mj-button css-class="button" href="{escape(block.address)}">{escape(block.label)}</mj-button>'
+def _button(block: Button, pictures: Pictures) -> str:
+    address = escape(pictures.links.slot(block.address))
+    return f'<mj-button css-class="button" href="{address}">{escape(block.label)}</mj-button>'
 
 
 def _rule(_: Rule, __: Pictures) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, TracebackType
@@ -15,6 +15,7 @@ from jinja2.utils import missing
 from newsletter.errors import RenderError, SourceError
 from newsletter.messages.dialect import Dialect, check
 from newsletter.messages.folding import folded
+from newsletter.messages.links import Slots
 from newsletter.messages.sentinels import Piece
 
 LARGEST_PART = 400_000  # characters; four times what Gmail shows before it clips, so only a runaway reaches it
@@ -45,13 +46,19 @@ class Script:
     lines: Mapping[int, Piece]
     standing: frozenset[str]
     eval_ctx: EvalContext
+    slots: Slots
     always: tuple[str, ...] | None = None
 
     @classmethod
     def compile(
-        cls, dialect: Dialect, template: str, lines: Mapping[int, Piece], known: Mapping[str, object]
+        cls,
+        dialect: Dialect,
+        template: str,
+        lines: Mapping[int, Piece],
+        known: Mapping[str, object],
+        links: Sequence[str] = (),
     ) -> Script:
-        """Compile a restored template with the values `known` in it.
+        """Compile a restored template with the values `known` in it; `links` are the words that stand for links.
 
         Raises SourceError when a tag was lost or does not fit where it stands.
         """
@@ -63,26 +70,33 @@ class Script:
         except TemplateSyntaxError as problem:
             piece = lines.get(problem.lineno)
             raise SourceError(f"{place(piece)}: {problem.message}", remedy="Check the tag.") from problem
-        standing = frozenset(_texts(compiled.root_render_func.__code__))
-        return cls(compiled, lines, standing, EvalContext(dialect), words)
+        pieces = frozenset(_texts(compiled.root_render_func.__code__))
+        slots = Slots.find(pieces, links)
+        return cls(compiled, lines, slots.standing(pieces), EvalContext(dialect), slots, words)
 
-    def run(self, names: dict[str, object]) -> list[str]:
-        """The part for one reader, in pieces. Raises RenderError naming the line and the tag."""
+    def run(self, names: dict[str, object], addresses: Sequence[str] = ()) -> list[str]:
+        """The part for one reader, in pieces, with these addresses for its links.
+
+        Raises RenderError naming the line and the tag.
+        """
         if self.always is not None:
-            return list(self.always)
+            return self.slots.filled(list(self.always), addresses)
         try:
-            stream = self.template.root_render_func(_Reader(self.eval_ctx, names))
-            pieces = list(islice(stream, _AT_ONCE))
-            while sum(map(len, pieces)) <= LARGEST_PART:
-                if len(pieces) % _AT_ONCE:
-                    return pieces
-                more = list(islice(stream, _AT_ONCE))
-                if not more:
-                    return pieces
-                pieces += more
-            raise OverflowError(f"The email grew over {LARGEST_PART:,} characters.")
+            return self.slots.filled(self._pieces(names), addresses)
         except Exception as problem:  # whatever an operator's template may raise fails this one email, never the run
             raise self._explained(problem) from problem
+
+    def _pieces(self, names: dict[str, object]) -> list[str]:
+        stream = self.template.root_render_func(_Reader(self.eval_ctx, names))
+        pieces = list(islice(stream, _AT_ONCE))
+        while sum(map(len, pieces)) <= LARGEST_PART:
+            if len(pieces) % _AT_ONCE:
+                return pieces
+            more = list(islice(stream, _AT_ONCE))
+            if not more:
+                return pieces
+            pieces += more
+        raise OverflowError(f"The email grew over {LARGEST_PART:,} characters.")
 
     def _explained(self, problem: Exception) -> RenderError:
         line = self.template.get_corresponding_lineno(_line(problem.__traceback__))

@@ -13,7 +13,7 @@ from typing import Literal
 
 from newsletter.errors import SourceError
 
-Kind = Literal["expression", "statement", "constant", "nothing"]
+Kind = Literal["expression", "statement", "constant", "nothing", "link"]
 
 _STRINGS = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[^"'])*?"""
 _TAG = re.compile(
@@ -81,6 +81,8 @@ class Sentinels:
 
         def swap(match: re.Match[str]) -> str:
             piece = self.pieces[int(match[1])]
+            if piece.kind == "link":
+                return match[0]
             if piece.kind == "statement":
                 raise SourceError(
                     f"{piece.where}, line {piece.line}: a {{% … %}} stands inside a link's address.",
@@ -97,6 +99,8 @@ class Sentinels:
         line, position = 1, 0
         for match in self.pattern.finditer(text):
             piece = self.pieces[int(match[1])]
+            if piece.kind == "link":  # stays a word; the compiled template is cut there
+                continue
             for part in (literal(text[position : match.start()]), code(piece)):
                 parts.append(part)
                 first, line = line, line + part.count("\n")

@@ -40,7 +40,7 @@ class Writer:
         elif isinstance(block, Picture):
             yield Line(self._described(block.alt or self.pictures.get(block.source, block.line).alt))
         elif isinstance(block, Button):
-            yield Line(f"{block.label}:{BREAK}{self.sentinels.in_address(block.address)}")
+            yield Line(f"{block.label}:{BREAK}{self._address(block.address)}")
         else:
             yield Line("* * *", first="    ")
 
@@ -98,8 +98,11 @@ class Writer:
 
     def _link(self, words: str, address: str) -> str:
         shown = address.removeprefix("mailto:").removeprefix("tel:")
-        target = self.sentinels.in_address(shown if shown != address else address)
+        target = self._address(shown)
         return f"<{target}>" if self._same(words, shown) else f"{words} <{target}>"
+
+    def _address(self, address: str) -> str:
+        return self.pictures.links.slot(self.sentinels.in_address(address))
 
     def _same(self, words: str, address: str) -> bool:
         """Whether a link shows its own address."""

@@ -1,0 +1,36 @@
+"""Plans of the text part: right for each shape, and never more of them than there is room for."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newsletter.messages import flowing, plain
+from newsletter.messages.flowing import Flow
+
+MARKED = plain.Line("words " * 12, first="- ", rest="  ").marked()
+STANDING = frozenset({MARKED, " more of the line, and words and words and words.\n\n\n\n", "\n", ""})
+values = st.text(alphabet="ab. \u00a0\u3000\u00e4\U000f0001\U0010ffff", max_size=90) | st.sampled_from(sorted(STANDING))
+
+
+@given(st.lists(st.lists(values, max_size=8), max_size=5))
+def test_a_plan_says_what_wrapping_each_text_alone_says(texts: list[list[str]]) -> None:
+    flow = Flow(STANDING)
+    for pieces in texts + texts:
+        assert str(flow.filled(pieces)) == plain.finish("".join(pieces))
+
+
+def test_signs_like_empty_words_in_the_template_are_no_empty_words() -> None:
+    flow = Flow(frozenset({"\U000f0000 "}))
+    assert str(flow.filled(["\U000f0000 ", "Alice"])) == "\U000f0000 Alice\n"
+
+
+def test_equal_lengths_share_a_plan_and_plans_are_dropped_when_there_is_no_room() -> None:
+    flow = Flow(STANDING)
+    for name in ("Alice", "Boban", "Cesar"):
+        flow.filled([MARKED, name])
+    assert len(flow.plans) == 1
+    for length in range(1, 2 * flowing.REMEMBERED // 1000):
+        flow.filled(["x" * length, "\n", MARKED * 12])
+    assert sum(len("".join(plan.segments)) for plan in flow.plans.values() if plan) <= flowing.REMEMBERED
+    assert sum(map(len, flow.quoted.values())) <= 2 * flowing.REMEMBERED
