@@ -107,6 +107,10 @@ class Place:
                 wait_for(f"{log} says started", lambda log=log, process=process: _is_up(log, process))
             yield crew
 
+    def complaints(self) -> str:
+        """What the workers said last."""
+        return "\n".join(log.read_text()[-3000:] for log in sorted(self.folder.glob("worker-*.txt")))
+
     def sign_with(self, kinds: tuple[str, ...]) -> None:
         """Keep keys of these kinds only; a worker makes its two kinds where it finds none."""
         with self.application(), transaction() as session:
