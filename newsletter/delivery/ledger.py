@@ -67,9 +67,10 @@ class _Walk:
     keys: tuple[InstrumentedAttribute[Any], ...]
     descending: bool
     where: tuple[ColumnElement[bool] | TextClause, ...] = ()
+    ahead: tuple[InstrumentedAttribute[Any], ...] = ()  # of the index, but the same in all these rows
 
     def select(self, *columns: Any) -> Select[Any]:
-        order = [key.desc() for key in self.keys] if self.descending else list(self.keys)
+        order = [key.desc() if self.descending else key.asc() for key in (*self.ahead, *self.keys)]
         return select(*columns).where(*self.where).order_by(*order)
 
     def beyond(self, after: tuple[Any, ...]) -> ColumnElement[bool]:
@@ -120,7 +121,8 @@ def _by_state(state: State) -> _Walk:
     if state in ENDED:
         return _Walk((Delivery.ended_at, Delivery.id), True, (in_state(*ENDED_OR_UNKNOWN), exactly))
     if state is State.UNKNOWN:
-        return _Walk((Delivery.id,), True, (in_state(*ENDED_OR_UNKNOWN), exactly, Delivery.ended_at.is_(None)))
+        never = Delivery.ended_at.is_(None)
+        return _Walk((Delivery.id,), True, (in_state(*ENDED_OR_UNKNOWN), exactly, never), (Delivery.ended_at,))
     return _Walk((Delivery.lease_until, Delivery.id), False, (in_state(State.CLAIMED, State.SENDING), exactly))
 
 
@@ -203,7 +205,7 @@ def _last_place(session: Session, walk: _Walk, bounds: list[ColumnElement[bool]]
 
 def batches(session: Session) -> list[str]:
     """The emails to many sent last, as their reasons."""
-    found = select(Tally.batch).where(Tally.batch.startswith("broadcast:")).distinct()
+    found = select(Tally.batch).where(Tally.batch.startswith("broadcast:")).group_by(Tally.batch)
     # As numbers: as texts broadcast:9 comes after broadcast:10.
     return list(session.scalars(found.order_by(func.length(Tally.batch).desc(), Tally.batch.desc()).limit(RECENT)))
 
@@ -212,7 +214,7 @@ def uncertain(session: Session, asked: Filters, after: int = 0, limit: int = 100
     """The ids of uncertain emails that fit, in the order of their ids from `after` on."""
     walk = _by_state(State.UNKNOWN)
     found = select(Delivery.id).where(*walk.where, *_conditions(session, asked), Delivery.id > after)
-    return session.scalars(found.order_by(Delivery.id).limit(limit)).all()
+    return session.scalars(found.order_by(Delivery.ended_at, Delivery.id).limit(limit)).all()
 
 
 def still_uncertain(session: Session, delivery_ids: Sequence[int]) -> list[int]:
