@@ -1,0 +1,122 @@
+"""Links of marketing emails get numbers once, and addresses for each reader that lead where the email says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import event, select
+
+from newsletter.accounts import actions as accounts
+from newsletter.audience.models import Subscriber
+from newsletter.database.engine import db, transaction
+from newsletter.delivery import counting
+from newsletter.delivery.letters import Letter, studio_in_mail
+from newsletter.messages.compiling import compile_message
+from newsletter.messages.images import Image
+from newsletter.messages.source import parse
+from newsletter.tracking import rules
+from newsletter.tracking.models import Click, Link
+from tests.accounts.people import make_alice
+from tests.people import NOW, person
+
+MOVES, HIPS = "https://example.org/moves?day=3&again=yes#hips", "https://example.org/hips"
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Safari/604.1"
+
+
+def letter(body: str, *, marketing: bool = True) -> Letter:
+    def no_pictures(source: str) -> Image:
+        raise AssertionError(source)
+
+    source = parse(f"---\nsubject: A note\n---\n{body}\n")
+    studio = studio_in_mail(db.session())
+    return Letter(compile_message(source, studio, image=no_pictures, marketing=marketing), marketing=marketing)
+
+
+@pytest.fixture
+def note(app: Flask) -> Letter:
+    """An email with two links, one of them twice."""
+    return letter(f"Do [the moves]({MOVES}), then [hips]({HIPS}), then [the moves]({MOVES}) again.")
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """The statements that the database is asked."""
+    asked: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if statement != "BEGIN":  # which SQLite is told and PostgreSQL is not
+            asked.append(statement.split()[0].upper())
+
+    event.listen(db.engine, "before_cursor_execute", listen)
+    try:
+        yield asked
+    finally:
+        event.remove(db.engine, "before_cursor_execute", listen)
+
+
+def test_links_get_their_numbers_in_order_and_keep_them(note: Letter) -> None:
+    tails = counting.tails([note, note])[note.compiled.links]
+    ids = dict(db.session.execute(select(Link.url, Link.id)).all())
+    assert [rules.base36(ids[link]) for link in note.compiled.links] == list(tails)
+    assert {MOVES, HIPS} <= ids.keys()
+    other = letter(f"[hips]({HIPS})")
+    assert counting.tails([other])[other.compiled.links][0] == tails[note.compiled.links.index(HIPS)]
+
+
+def test_a_message_that_is_known_costs_one_read_and_no_write(note: Letter) -> None:
+    counting.tails([note])
+    with statements() as asked:
+        counting.tails([note, note])
+    assert asked == ["SELECT"]
+
+
+def test_many_messages_do_not_pile_up(note: Letter, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "MOST_KNOWN", 1)
+    notes = [note, *(letter(f"[Day {day}](https://example.org/{day})") for day in range(4))]
+    for one in notes:
+        assert counting.tails([one, note]).keys() == {one.compiled.links, note.compiled.links}
+    assert len(app.extensions["counted_links"]) <= 3
+
+
+def test_what_is_not_marketing_is_not_counted(app: Flask) -> None:
+    assert counting.tails([letter(f"[hips]({HIPS})", marketing=False)]) == {}
+    assert counting.tails([]) == {}
+    assert db.session.scalars(select(Link)).all() == []
+
+
+def test_nothing_is_counted_while_it_is_switched_off(note: Letter) -> None:
+    alice = make_alice()
+    with transaction() as session:
+        accounts.change_settings(session, {"track_clicks": False}, by=alice.id, now=NOW)
+    with statements() as asked:
+        assert counting.tails([note]) == {}
+    assert set(asked) == {"SELECT"}
+
+
+def test_every_address_in_the_email_leads_where_it_says_and_is_counted_once(
+    app: Flask, client: FlaskClient, note: Letter
+) -> None:
+    with transaction() as session:
+        reader = person(session).id
+    tails = counting.tails([note])[note.compiled.links]
+    sent_at = NOW - timedelta(days=2)
+    clicks = counting.addresses(tails, delivery_id=77, subscriber_id=reader, now=sent_at)
+    links = {"unsubscribe": "http://localhost:8000/unsubscribe/x", "preferences": "http://localhost:8000/preferences/x"}
+    email = note.compiled.render({"clicks": clicks, "links": links, "subscriber": {}})
+    own = [unescape(found) for found in re.findall(r'href="(http://localhost:8000/c/[^"]+)"', email.html)]
+    assert all(address in clicks for address in own)
+    led = [client.get(address, headers={"User-Agent": PHONE}).headers["Location"] for address in own]
+    assert (led.count(MOVES), led.count(HIPS)) == (2, 1)
+    assert all(link not in email.html for link in (MOVES, MOVES.replace("&", "&amp;"), HIPS))
+    assert app.extensions["clicks"].flush()
+    db.session.rollback()
+    told = db.session.execute(select(Click.delivery_id, Click.subscriber_id).distinct()).all()
+    assert [tuple(row) for row in told] == [(77, reader)]
+    assert db.session.get_one(Subscriber, reader).email not in email.html
