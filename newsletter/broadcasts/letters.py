@@ -10,13 +10,10 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
-from newsletter.audience import queries as audience
-from newsletter.audience import rules as audience_rules
 from newsletter.broadcasts import queries, rules
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import Whom
 from newsletter.delivery.letters import Letter, Withdrawn, studio_in_mail
-from newsletter.delivery.models import Delivery
 from newsletter.errors import SourceError, SuppleError
 from newsletter.messages import dialect, images
 from newsletter.messages.compiling import CompiledMessage, compile_message
@@ -40,16 +37,7 @@ class Planned(Protocol):
     def subscriber_id(self) -> int: ...
 
 
-def letter(session: Session, delivery: Delivery) -> Letter | Withdrawn:
-    """The email, unless its reader has left or the broadcast was called off (semantics 2.6)."""
-    person = audience.subscriber(session, delivery.subscriber_id)
-    if person is None:
-        return Withdrawn("this person is gone")
-    why_not = audience_rules.why_not_marketing(person.status, person.marketing)
-    return Withdrawn(why_not) if why_not else batch(session, [delivery])[delivery.id]
-
-
-def batch(session: Session, deliveries: Sequence[Planned]) -> dict[int, Letter | Withdrawn]:
+def batch(session: Session, deliveries: Sequence[Planned]) -> dict[int, Letter | Withdrawn | SuppleError]:
     """The emails of several rows at once, by the rows' ids; that their readers may get marketing is asked before.
 
     Reads each broadcast and the studio once, and the tag of all readers in one question.
@@ -57,9 +45,12 @@ def batch(session: Session, deliveries: Sequence[Planned]) -> dict[int, Letter |
     by_reason: dict[str, list[Planned]] = defaultdict(list)
     for delivery in deliveries:
         by_reason[delivery.reason].append(delivery)
-    found: dict[int, Letter | Withdrawn] = {}
+    found: dict[int, Letter | Withdrawn | SuppleError] = {}
     for reason, rows in by_reason.items():
-        found |= _of_one(session, int(reason.partition(":")[2]), rows)
+        try:
+            found |= _of_one(session, int(reason.partition(":")[2]), rows)
+        except SuppleError as problem:  # this broadcast's text is broken; another one's readers do not wait for it
+            found |= dict.fromkeys((row.id for row in rows), problem)
     return found
 
 

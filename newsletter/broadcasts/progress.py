@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from newsletter.broadcasts import rules
 from newsletter.broadcasts.models import Broadcast
@@ -22,6 +22,7 @@ class Part:
     key: str
     words: str
     number: int
+    figure: str = ""  # the number as it is shown
     state: str = ""
     x: int = 0
     width: int = 0
@@ -38,6 +39,7 @@ class Progress:
     may_pause: bool
     may_resume: bool
     may_cancel: bool
+    uncertain: int  # that wait for an operator's decision
 
 
 def progress(broadcast: Broadcast, tally: Tally) -> Progress:
@@ -51,6 +53,7 @@ def progress(broadcast: Broadcast, tally: Tally) -> Progress:
         may_pause=rules.may(state, BroadcastState.PAUSED),
         may_resume=state is BroadcastState.PAUSED,
         may_cancel=state in rules.RUNNING,
+        uncertain=tally.uncertain,
     )
 
 
@@ -123,19 +126,23 @@ def _proof(broadcast: Broadcast) -> list[Part]:
     """The bar of the proof run, in subscriber ids: how many readers there are is only known at its end."""
     left = broadcast.through_id - broadcast.proved_to
     share = round(100 * broadcast.proved_to / broadcast.through_id)
-    return [Part("proved", f"checked ({share}%)", broadcast.proved_to), Part("waiting", "to be checked", left)]
+    return [
+        Part("proved", "checked", broadcast.proved_to, f"{share}%"),
+        Part("waiting", "to be checked", left, f"{100 - share}%"),
+    ]
 
 
 def _parts(tally: Tally) -> list[Part]:
-    return [
-        Part("accepted", "sent", tally.accepted, State.ACCEPTED),
-        Part("deferred", "will be tried again", tally.deferred, State.DEFERRED),
-        Part("uncertain", "uncertain", tally.uncertain, State.UNKNOWN),
-        Part("rejected", "refused", tally.rejected, State.REJECTED),
-        Part("expired", "given up", tally.expired, State.EXPIRED),
-        Part("canceled", "canceled", tally.canceled, State.CANCELED),
-        Part("waiting", "waiting", tally.waiting, State.PLANNED),
-    ]
+    numbers = (
+        ("accepted", "sent", tally.accepted, State.ACCEPTED),
+        ("deferred", "will be tried again", tally.deferred, State.DEFERRED),
+        ("uncertain", "uncertain", tally.uncertain, State.UNKNOWN),
+        ("rejected", "refused", tally.rejected, State.REJECTED),
+        ("expired", "given up", tally.expired, State.EXPIRED),
+        ("canceled", "canceled", tally.canceled, State.CANCELED),
+        ("waiting", "waiting", tally.waiting, State.PLANNED),
+    )
+    return [Part(key, words, number, f"{number:,}", state) for key, words, number, state in numbers]
 
 
 def _laid_out(parts: list[Part]) -> Iterator[Part]:
@@ -148,5 +155,5 @@ def _laid_out(parts: list[Part]) -> Iterator[Part]:
         widths[widest] += WIDTH - sum(widths)
     x = 0
     for part, width in zip(found, widths, strict=True):
-        yield Part(part.key, part.words, part.number, part.state, x, width)
+        yield replace(part, x=x, width=width)
         x += width

@@ -26,14 +26,14 @@ from newsletter.database.engine import db, transaction
 from newsletter.delivery.letters import Letter, Withdrawn
 from newsletter.delivery.models import Delivery, Tally
 from newsletter.delivery.rules import Lane, State
-from newsletter.errors import InputError, SourceError
+from newsletter.errors import InputError, SourceError, SuppleError
 from tests.broadcasts.stage import WORDS, answered, broadcast, crowd, person, queued, rows, run
 from tests.conftest import environment
 
 FILE = "---\nsubject: From a file\npreheader: Short\n---\nHello {{ subscriber.first_name or 'you' }}.\n"
 
 
-def letter_for(broadcast_id: int, subscriber_id: int) -> Letter | Withdrawn:
+def letter_for(broadcast_id: int, subscriber_id: int) -> Letter | Withdrawn | SuppleError:
     db.session.rollback()
     wanted = select(Delivery).where(
         Delivery.reason == f"broadcast:{broadcast_id}", Delivery.subscriber_id == subscriber_id
