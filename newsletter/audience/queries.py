@@ -13,6 +13,7 @@ from newsletter.addresses import Address
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, SubscriberTag, Suppression, Tag
 from newsletter.audience.rules import Status
+from newsletter.work.claims import among
 
 
 def subscriber(session: Session, subscriber_id: int) -> Subscriber | None:
@@ -49,7 +50,7 @@ class Reader:
 def readers(session: Session, ids: Sequence[int]) -> dict[int, Reader]:
     """These subscribers as the database has them now, by id."""
     columns = [getattr(Subscriber, name) for name in Reader.__slots__]
-    rows = session.connection().execute(select(*columns).where(Subscriber.id.in_(ids)))
+    rows = session.connection().execute(select(*columns).where(among(session, Subscriber.id, ids)))
     return {row[0]: Reader(*row) for row in rows}
 
 
@@ -58,7 +59,7 @@ def tag_names_of(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
     found = (
         select(SubscriberTag.subscriber_id, Tag.name)
         .join(Tag, Tag.id == SubscriberTag.tag_id)
-        .where(SubscriberTag.subscriber_id.in_(ids))
+        .where(among(session, SubscriberTag.subscriber_id, ids))
         .order_by(Tag.name)
     )
     tags: dict[int, list[str]] = {}

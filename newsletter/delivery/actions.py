@@ -16,7 +16,7 @@ from newsletter.delivery.machine import move, move_one
 from newsletter.delivery.models import Attempt, Delivery, DkimKey, Event, Hold, MailboxMessage, Trial, in_state
 from newsletter.delivery.rules import PARKED, EventKind, Lane, Reply, State
 from newsletter.settings import current
-from newsletter.work.claims import claim, insert_missing
+from newsletter.work.claims import among, claim, insert_missing
 from newsletter.work.queue import wake
 
 # A test email that could not be handed over is tried again after this long: its operator is waiting.
@@ -116,7 +116,7 @@ def decide_unknown(session: Session, delivery_ids: Sequence[int], *, again: bool
     Returns how many still were uncertain.
     """
     # Only from unknown: pressed on an old page while a worker is sending, it would send the email twice.
-    these = Delivery.id.in_(delivery_ids)
+    these = among(session, Delivery.id, delivery_ids)
     if again:
         why = "Sent again by an operator."
         decided = move(session, State.UNKNOWN, State.PLANNED, now, these, why=why, due_at=now)

@@ -18,10 +18,11 @@ from newsletter.audience import rules as audience_rules
 from newsletter.audience.actions import ERASED
 from newsletter.audience.models import Subscriber
 from newsletter.audience.queries import Reader
-from newsletter.delivery import dkim
+from newsletter.delivery import counting, dkim
+from newsletter.delivery.counting import Tails
 from newsletter.delivery.dkim import Signer
 from newsletter.delivery.letters import Letter, Withdrawn, guarded, writer_of
-from newsletter.delivery.machine import Claimed
+from newsletter.delivery.rules import Claimed
 from newsletter.delivery.smtp.envelope import Outgoing
 from newsletter.errors import SuppleError
 from newsletter.messages import mime
@@ -115,10 +116,14 @@ def _kind(one: Claimed) -> str:
     return one.reason.partition(":")[0]
 
 
-def make(draft: Draft, signers: Sequence[Signer], now: datetime) -> Sealed:
-    """One email's bytes. Raises RenderError (or another SuppleError) when the template fails for this reader."""
+def make(draft: Draft, signers: Sequence[Signer], now: datetime, tails: Tails = ()) -> Sealed:
+    """One email's bytes; with `tails` its links are counted.
+
+    Raises RenderError (or another SuppleError) when the template fails for this reader.
+    """
     claimed, reader = draft.claimed, draft.reader
-    rendered, links = render(draft.letter, reader, draft.tags, claimed.planned_at)
+    clicks = counting.addresses(tails, delivery_id=claimed.id, subscriber_id=reader.id, now=now) if tails else None
+    rendered, links = render(draft.letter, reader, draft.tags, claimed.planned_at, clicks)
     return seal(
         draft.letter,
         rendered,
@@ -133,16 +138,23 @@ def make(draft: Draft, signers: Sequence[Signer], now: datetime) -> Sealed:
 
 
 def render(
-    letter: Letter, person: Subscriber | Reader, tags: Sequence[str], at: datetime
+    letter: Letter,
+    person: Subscriber | Reader,
+    tags: Sequence[str],
+    at: datetime,
+    clicks: Sequence[str] | None = None,
 ) -> tuple[Rendered, dict[str, str]]:
     """Fill in one reader's words and links (made at `at`); sending, test emails and previews all pass here.
 
+    `clicks` are the reader's own addresses for the links that are counted.
     Raises RenderError when the template fails for this reader.
     """
     links = reader_links(current(), person, letter.scope, at)
     context = reader(person, tags) | letter.context
     given = letter.context.get("links")
-    context["links"] = links | (given if isinstance(given, dict) else {})
+    context["links"] = links | given if isinstance(given, dict) else links
+    if clicks is not None:
+        context["clicks"] = clicks
     return letter.compiled.render(context), links
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Integer, String, func, insert, literal, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from newsletter.audience import actions as audience
 from newsletter.audience.rules import Status
@@ -17,6 +18,7 @@ from newsletter.delivery import machine, rules
 from newsletter.delivery.machine import move, move_one
 from newsletter.delivery.models import Attempt, Delivery, Hold, in_state
 from newsletter.delivery.rules import PARKED, Claimed, Lane, Reply, State
+from newsletter.work.claims import among, table_of
 
 
 def is_due(session: Session, lane: Lane, now: datetime) -> bool:
@@ -42,12 +44,20 @@ def claim_due(session: Session, worker: str, now: datetime, limit: int, lane: La
 
 def _park(session: Session, delivery_ids: list[int], why: str, now: datetime) -> None:
     if delivery_ids:
-        move(session, State.CLAIMED, State.PLANNED, now, Delivery.id.in_(delivery_ids), why=why, due_at=PARKED)
+        move(
+            session,
+            State.CLAIMED,
+            State.PLANNED,
+            now,
+            among(session, Delivery.id, delivery_ids),
+            why=why,
+            due_at=PARKED,
+        )
 
 
 def begin_sending(session: Session, delivery_ids: Sequence[int], worker: str, now: datetime) -> set[int]:
     """Commit to sending these; returns those that are still this worker's (a slow worker may have lost its lease)."""
-    mine = Delivery.id.in_(delivery_ids), Delivery.claimed_by == worker
+    mine = among(session, Delivery.id, delivery_ids), Delivery.claimed_by == worker
     return set(move(session, State.CLAIMED, State.SENDING, now, *mine, lease_until=now + rules.LEASE))
 
 
@@ -60,61 +70,64 @@ def keep(session: Session, worker: str, now: datetime) -> int:
     return session.connection().execute(update(Delivery).where(*held).values(lease_until=now + rules.LEASE)).rowcount
 
 
+# An answer as the database takes it, all of a window in one parameter.
+_SUBJECT: dict[str, type[TypeEngine[Any]]] = {"id": Integer, "subject": String}
+_ANSWER = _SUBJECT | {"outcome": String, "code": Integer, "enhanced": String, "text": String}
+
+
 def record(
-    session: Session, answers: Sequence[tuple[int, Reply]], *, relay: str, subjects: dict[int, str], now: datetime
+    session: Session, answers: Sequence[tuple[int, Reply]], *, relay: str, subjects: Mapping[int, str], now: datetime
 ) -> Counter[State]:
-    """Write down what the relay answered to these emails (by id), and follow the arrows it means."""
-    yes = [delivery_id for delivery_id, reply in answers if rules.outcome(reply) is State.ACCEPTED]
-    tried: dict[str, Any] = {
-        "attempts": Delivery.attempts + 1,
-        "first_tried_at": func.coalesce(Delivery.first_tried_at, now),
-    }
-    if yes:
-        there, values = Delivery.id.in_(yes), {**tried, "accepted_at": now}
-        moved = move(session, State.SENDING, State.ACCEPTED, now, there, **values)
-        if len(moved) < len(yes):  # a slow worker's: taken for lost meanwhile, but here is the answer
-            move(session, State.UNKNOWN, State.ACCEPTED, now, there, **values)
-    for delivery_id, reply in answers:
-        if rules.outcome(reply) is not State.ACCEPTED:
-            _record_other(session, delivery_id, reply, now, tried)
-    _note_attempts(session, answers, relay, subjects, now)
+    """Write down what the relay answered to these emails (by id), and follow the arrows it means.
+
+    A row may be gone: its reader's two records were merged meanwhile, and the other one had this email already.
+    """
+    told = [_told(delivery_id, reply, subjects.get(delivery_id, "")) for delivery_id, reply in answers]
     outcomes = Counter(rules.outcome(reply) for _, reply in answers)
+    if outcomes[State.ACCEPTED]:
+        _accept(session, [one for one in told if one["outcome"] == State.ACCEPTED], now)
+    for delivery_id, reply in answers if outcomes.keys() != {State.ACCEPTED} else ():
+        if rules.outcome(reply) is not State.ACCEPTED:
+            _record_other(session, delivery_id, reply, subjects.get(delivery_id, ""), now)
+    given = table_of(session, told, _ANSWER)
+    at, through = literal(now, Attempt.at.type), literal(relay)
+    rows = select(Delivery.id, at, through, given.c.outcome, given.c.code, given.c.enhanced, given.c.text)
+    columns = ["delivery_id", "at", "relay", "outcome", "code", "enhanced", "text"]
+    session.connection().execute(insert(Attempt).from_select(columns, rows.join(given, given.c.id == Delivery.id)))
     machine.attempted(session, relay, outcomes)
     return outcomes
 
 
-def _note_attempts(
-    session: Session, answers: Sequence[tuple[int, Reply]], relay: str, subjects: dict[int, str], now: datetime
-) -> None:
-    # A row may be gone: its reader's two records were merged meanwhile, and the other one had this email already.
-    there = set(session.scalars(select(Delivery.id).where(Delivery.id.in_([one for one, _ in answers]))))
-    rows = [
-        {
-            "delivery_id": delivery_id,
-            "at": now,
-            "relay": relay,
-            "outcome": rules.outcome(reply).value,
-            "code": reply.code or None,
-            "enhanced": reply.enhanced,
-            "text": reply.text[:2000],
-        }
-        for delivery_id, reply in answers
-        if delivery_id in there
-    ]
-    if rows:
-        session.connection().execute(insert(Attempt), rows)
-    named = [{"one": one, "words": words} for one, words in subjects.items() if one in there]
-    if named:
-        subject = update(Delivery).where(Delivery.id == bindparam("one")).values(subject=bindparam("words"))
-        session.connection().execute(subject, named)
+def _told(delivery_id: int, reply: Reply, subject: str) -> dict[str, object]:
+    return {
+        "id": delivery_id,
+        "outcome": rules.outcome(reply).value,
+        "code": reply.code or None,
+        "enhanced": reply.enhanced,
+        "text": reply.text[:2000],
+        "subject": subject,
+    }
 
 
-def _record_other(session: Session, delivery_id: int, reply: Reply, now: datetime, tried: dict[str, Any]) -> None:
+_TRIED = {"attempts": Delivery.attempts + 1}
+
+
+def _accept(session: Session, told: Sequence[Mapping[str, object]], now: datetime) -> None:
+    given = table_of(session, [{"id": one["id"], "subject": one["subject"]} for one in told], _SUBJECT)
+    values = {**_TRIED, "accepted_at": now, "subject": given.c.subject}
+    values["first_tried_at"] = func.coalesce(Delivery.first_tried_at, now)
+    moved = move(session, State.SENDING, State.ACCEPTED, now, Delivery.id == given.c.id, **values)
+    if len(moved) < len(told):  # a slow worker's: taken for lost meanwhile, but here is the answer
+        move(session, State.UNKNOWN, State.ACCEPTED, now, Delivery.id == given.c.id, **values)
+
+
+def _record_other(session: Session, delivery_id: int, reply: Reply, subject: str, now: datetime) -> None:
     """What is not a plain yes: rare, so one by one."""
     row = session.get(Delivery, delivery_id, populate_existing=True)
     if row is None:
         return
-    state, attempts, values = rules.outcome(reply), row.attempts + 1, dict(tried)
+    state, attempts = rules.outcome(reply), row.attempts + 1
+    values: dict[str, Any] = {**_TRIED, "subject": subject, "first_tried_at": row.first_tried_at or now}
     if state is State.DEFERRED:
         values["due_at"] = now + rules.try_again_after(attempts, reply, random.random())
     if not move_one(session, delivery_id, state, now, why=reply.text[:300], **values):
@@ -145,7 +158,7 @@ def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -
 
 def give_back(session: Session, delivery_ids: Sequence[int], worker: str, why: str, again_at: datetime) -> None:
     """Return those of a worker's emails whose bytes never left to the plan, to be tried `again_at`."""
-    mine = Delivery.id.in_(delivery_ids), Delivery.claimed_by == worker
+    mine = among(session, Delivery.id, delivery_ids), Delivery.claimed_by == worker
     for source in (State.CLAIMED, State.SENDING):
         move(session, source, State.PLANNED, again_at, *mine, why=why, due_at=again_at)
 
@@ -175,4 +188,4 @@ def recover(session: Session, now: datetime) -> int:
 
 def withdraw(session: Session, delivery_ids: Sequence[int], why: str, now: datetime) -> None:
     """Do not send these claimed emails."""
-    move(session, State.CLAIMED, State.CANCELED, now, Delivery.id.in_(delivery_ids), why=why)
+    move(session, State.CLAIMED, State.CANCELED, now, among(session, Delivery.id, delivery_ids), why=why)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.accounts import queries as accounts
 from newsletter.accounts.models import Studio as StudioRow
-from newsletter.delivery.machine import Claimed
+from newsletter.delivery.rules import Claimed
 from newsletter.errors import SuppleError
 from newsletter.messages.compiling import CompiledMessage
 from newsletter.messages.mime import Attachment

@@ -39,8 +39,8 @@ def take(
             *(Delivery.planned_at, Delivery.due_at, Delivery.attempts, Delivery.claimed_from),
         ),
     )
-    for row in rows:
-        _count(session, rules.batch_of(row.reason, row.lane), State(row.claimed_from), State.CLAIMED)
+    for (reason, lane, source), many in Counter((row.reason, row.lane, row.claimed_from) for row in rows).items():
+        _count(session, rules.batch_of(reason, lane), State(source), State.CLAIMED, many)
     return sorted((_held(row) for row in rows), key=lambda one: (one.due_at, one.id))
 
 
@@ -75,8 +75,8 @@ def move(
         .returning(Delivery.id, Delivery.reason, Delivery.lane)
     )
     moved = session.connection().execute(statement).all()
-    for _, reason, lane in moved:
-        _count(session, rules.batch_of(reason, lane), source, to)
+    for (reason, lane), many in Counter((reason, lane) for _, reason, lane in moved).items():
+        _count(session, rules.batch_of(reason, lane), source, to, many)
     return [row.id for row in moved]
 
 
@@ -105,10 +105,10 @@ def attempted(session: Session, relay: str, outcomes: Mapping[State, int]) -> No
         _tally(session)[f"relay:{relay}", outcome] += many
 
 
-def _count(session: Session, batch: str, source: State, to: State) -> None:
+def _count(session: Session, batch: str, source: State, to: State, many: int) -> None:
     tally = _tally(session)
-    tally[batch, source] -= 1
-    tally[batch, to] += 1
+    tally[batch, source] -= many
+    tally[batch, to] += many
 
 
 def _tally(session: Session) -> Counter[tuple[str, State]]:

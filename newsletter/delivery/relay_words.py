@@ -48,7 +48,7 @@ LONGEST_PLAN = 120
 
 def _round(number: float) -> int:
     """To two digits that count: 347 is 350."""
-    whole = int(number)
+    whole = round(number)
     unit = 10 ** max(len(str(whole)) - 2, 0)
     return int(round(whole / unit) * unit)
 
@@ -80,8 +80,7 @@ class Standing:
     problem: str
     retry_at: datetime | None
     proven: int
-    sent: int  # today
-    used: int  # of today's cap
+    used: int  # today
     cap: int | None
     warmup_start: date | None
     warmup_plan: Sequence[int]
@@ -113,9 +112,7 @@ def tell(standing: Standing) -> Told:
     if left_today(standing.cap, standing.used, Lane.TRANSACTIONAL) == 0:
         waits = standing.warmup_start is not None and standing.warmup_start > standing.today
         words = "Its warm-up has not begun" if waits else "Today’s emails are used up"
-        return Told(
-            "care", words, None, warming or f"{standing.used:,} of {standing.cap:,} today. More after midnight UTC."
-        )
+        return Told("care", words, None, warming or f"{standing.cap:,} went today. More after midnight UTC.")
     if standing.halved:
         pace = pace_words(standing.pace) if standing.pace else ""
         return Told("care", "Slowed down", None, f"It asked for fewer emails; now {pace}. {warming}".strip())
@@ -133,8 +130,8 @@ def _warming(standing: Standing) -> str:
 
 
 def pace_words(rate: float) -> str:
-    """A rate as a person says it: `4 a second`, `30 a minute`, `1 every 30 seconds`."""
-    for seconds, unit in ((1, "second"), (60, "minute"), (3600, "hour")):
+    """A rate as a person says it: `4 a second`, `30 a minute`."""
+    for seconds, unit in ((1, "a second"), (60, "a minute"), (3600, "an hour")):
         if rate * seconds >= 1:
-            return f"{round(rate * seconds, 1):,g} a {unit}"
+            return f"{round(rate * seconds, 1):,g} {unit}"
     return "less than one an hour"

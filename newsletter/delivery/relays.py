@@ -65,7 +65,6 @@ def _shown(session: Session, relay: Relay, now: datetime) -> Shown:
         problem=relay.problem,
         retry_at=relay.retry_at,
         proven=relay.proven,
-        sent=sent,
         used=used,
         cap=relay_rows.cap_of(relay, now),
         warmup_start=relay.warmup_start,

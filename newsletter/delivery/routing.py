@@ -91,6 +91,15 @@ def _relays(session: Session, now: datetime) -> list[tuple[Relay, int, bool]]:
     return rows
 
 
+def is_missing(session: Session) -> bool:
+    """Whether the relay that SMTP_URL names has no row yet."""
+    smtp = current().smtp
+    if smtp is None:
+        return False
+    named = Relay.source == Source.ENVIRONMENT, Relay.name == relay_rows.name_of(smtp)
+    return session.scalar(select(Relay.id).where(*named)) is None
+
+
 def keep_in_step(session: Session, now: datetime) -> bool:
     """Give the relay that SMTP_URL names its row, if it has none; whether that was new.
 
@@ -98,10 +107,7 @@ def keep_in_step(session: Session, now: datetime) -> bool:
     renaming one. One that is named no more keeps its limits, for the day it comes back.
     """
     smtp = current().smtp
-    if smtp is None:
-        return False
-    named = Relay.source == Source.ENVIRONMENT, Relay.name == relay_rows.name_of(smtp)
-    if session.scalar(select(Relay.id).where(*named)) is not None:
+    if smtp is None or not is_missing(session):
         return False
     row = {"name": relay_rows.name_of(smtp), "source": Source.ENVIRONMENT, "host": smtp.host, "port": smtp.port}
     insert_rows(session, Relay, [row | {"created_at": now}], unique=[Relay.source, Relay.name])

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from newsletter import clock
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import composing, handover, pictures, queries, routing, rules, transports
+from newsletter.delivery import composing, counting, handover, pictures, queries, routing, rules, transports
 from newsletter.delivery.composing import Draft, Sealed
 from newsletter.delivery.letters import Withdrawn, guarded
 from newsletter.delivery.routing import Way
@@ -103,12 +103,15 @@ class Line:
         session.rollback()
         if self.way.paced:
             drafts = self._paced(drafts, now)
-        pictures.keep({id(draft.letter): draft.letter for draft in drafts.values() if isinstance(draft, Draft)})
+        letters = {id(draft.letter): draft.letter for draft in drafts.values() if isinstance(draft, Draft)}
+        pictures.keep(letters)
+        tails = counting.tails(letters.values())
         unmade: dict[int, Withdrawn | SuppleError] = {}
         for number, one in enumerate(claimed):
             draft = drafts.get(one.id)
             if isinstance(draft, Draft):
-                made = guarded(partial(composing.make, draft, signers, now), one.id)
+                counted = tails.get(draft.letter.compiled.links, ())
+                made = guarded(partial(composing.make, draft, signers, now, counted), one.id)
                 if isinstance(made, Sealed):
                     self.ready.append(made)
                 else:

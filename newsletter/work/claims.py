@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, TextClause, select, update
+from sqlalchemy import JSON, ColumnElement, Integer, Row, Select, TextClause, cast, column, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.types import TypeEngine
 
 from newsletter.database.base import Base
 
@@ -37,6 +39,23 @@ def claim(
     statement = update(model).where(key.in_(select(once.c[0]))).values(**values).returning(key, *returning)
     # On the connection: through the session each row would cost a search for an object to refresh.
     return list(session.connection().execute(statement))
+
+
+def among(session: Session, key: InstrumentedAttribute[int], ids: Collection[int]) -> ColumnElement[bool]:
+    """Whether `key` is one of `ids`, as one parameter: writing out 400 of them costs 15 to 50 us for each."""
+    if session.get_bind().dialect.name == "postgresql":
+        return key == func.any(cast(list(ids), postgresql.ARRAY(Integer)))
+    return key.in_(select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value))
+
+
+def table_of(session: Session, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, type[TypeEngine[Any]]]) -> Any:
+    """These rows as a table of such columns to join with, as one parameter: a set of changes in one statement."""
+    if session.get_bind().dialect.name == "postgresql":
+        typed = [column(name, kind) for name, kind in columns.items()]
+        return func.json_to_recordset(cast(list(rows), JSON)).table_valued(*typed).render_derived(with_types=True)
+    each = func.json_each(json.dumps(rows)).table_valued("value")
+    named = [func.json_extract(each.c.value, f"$.{name}", type_=kind()).label(name) for name, kind in columns.items()]
+    return select(*named).select_from(each).subquery()
 
 
 def insert_rows(

@@ -297,9 +297,7 @@ class Connection:
                 self.handled += event.reply is not None and event.reply.code != 0
             else:
                 return events + self._react(event, now)
-        if wire.outgoing():
-            events += self._flush(now)
-        return events
+        return events + self._flush(now)
 
     def _react(self, event: Event, now: float) -> list[Event]:
         if self.wire.over:
@@ -310,7 +308,8 @@ class Connection:
 
     def _flush(self, now: float) -> list[Event]:
         wire, line = self.wire, self._line
-        while outgoing := wire.outgoing():
+        more = bool(outgoing := wire.outgoing())
+        while more:
             try:
                 count = line.send(outgoing[:RECORD] if self._secured else outgoing)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -318,8 +317,9 @@ class Connection:
                 return []
             except OSError as problem:
                 return self._last_words(f"the connection broke ({words(problem)})")
-            wire.sent(count)
             self._since = now
+            if more := wire.sent(count):
+                outgoing = wire.outgoing()
         if self._watched != READ:
             self._watch(READ)
         return []

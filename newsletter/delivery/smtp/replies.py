@@ -48,18 +48,22 @@ class Replies:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The replies that are whole now; RFC 5321 section 4.2.1."""
-        lines = (self._rest + data if self._rest else data).split(b"\n")
+        if not (self._rest or self._lines) and data[-2:] == b"\r\n" and len(data) < LONGEST_LINE:
+            lines = data[:-2].split(b"\r\n")
+            for line in lines:
+                if line[:4] not in _ORDINARY or b"\n" in line:
+                    break
+            else:
+                return lines  # nearly always: whole lines, each of them a whole reply
+        return self._feed_slowly(data)
+
+    def _feed_slowly(self, data: bytes) -> list[bytes]:
+        lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         whole: list[bytes] = []
         for line in lines:
-            if line[-1:] == b"\r":
-                line = line[:-1]  # a bare LF is wrong, and harmless in a reply
-            if line[:4] in _ORDINARY and not self._lines and len(line) < LONGEST_LINE:
-                whole.append(line)
-            elif not self.garbled:
-                self._take(line, whole)
-            if self.garbled:
-                break
+            if not self.garbled:
+                self._take(line.removesuffix(b"\r"), whole)  # a bare LF is wrong, and harmless in a reply
         if len(self._rest) > LONGEST_LINE:
             self.garbled = self.garbled or "a line without end"
         return whole

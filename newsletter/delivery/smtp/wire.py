@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from newsletter.delivery.rules import Reply, stops_relay
-from newsletter.delivery.smtp.envelope import Extensions, Outgoing, mail, refusal, stuffed
+from newsletter.delivery.smtp.envelope import Extensions, Outgoing, prepared, stuffed
 from newsletter.delivery.smtp.handshake import SECURE, Conversation, Unusable, converse
 from newsletter.delivery.smtp.replies import CLOSING, Replies, Stage, read
 from newsletter.errors import RelayError
@@ -69,10 +69,10 @@ Event = Answer | Returned | Secure | Ready | Over
 class _Job:
     """One email on its way: `point` is where in the stream its end begins, `end` where it is complete."""
 
-    __slots__ = ("email", "end", "heard", "point", "refusal", "taken")
+    __slots__ = ("email", "end", "heard", "mail", "point", "refusal", "taken")
 
-    def __init__(self, email: Outgoing) -> None:
-        self.email = email
+    def __init__(self, email: Outgoing, mail: str) -> None:
+        self.email, self.mail = email, mail
         self.refusal: Reply | None = None  # what it was refused for before its bytes
         self.taken = False  # RCPT was accepted
         self.heard = False  # any reply came
@@ -113,13 +113,14 @@ class Wire:
             return b""
         return memoryview(self._chunks[0])[self._offset :] if self._offset else self._chunks[0]
 
-    def sent(self, count: int) -> None:
-        """So many bytes of `outgoing` have left."""
+    def sent(self, count: int) -> bool:
+        """So many bytes of `outgoing` have left; returns whether there is more."""
         self._sent += count
         self._offset += count
         if self._offset == len(self._chunks[0]):
             self._chunks.popleft()
             self._offset = 0
+        return bool(self._chunks)
 
     def receive(self, data: bytes) -> list[Event]:
         """Take in what came; never raises."""
@@ -231,10 +232,10 @@ class Wire:
     def _next(self) -> _Job | None:
         while self._queue and not self._stopping:
             email = self._queue.popleft()
-            refused = refusal(email, self.offered)
-            if refused is None:
-                return _Job(email)
-            self._answer(email.key, refused)
+            mail = prepared(email, self.offered)
+            if isinstance(mail, str):
+                return _Job(email, mail)
+            self._answer(email.key, mail)
         return None
 
     def _envelope(self) -> bytes:
@@ -252,8 +253,8 @@ class Wire:
             if reset:
                 return b"RSET\r\n"
             self._expected.append(MAIL)
-            return mail(job.email, self.offered).encode()
-        commands = f"{mail(job.email, self.offered)}RCPT TO:<{job.email.recipient}>\r\n"
+            return job.mail.encode()
+        commands = f"{job.mail}RCPT TO:<{job.email.recipient}>\r\n"
         if reset:
             commands = "RSET\r\n" + commands
         if self._chunking:
@@ -320,7 +321,7 @@ class Wire:
         """Without PIPELINING: the command that follows the one just taken."""
         if stage is RSET:
             self._expected.append(MAIL)
-            self._write(mail(job.email, self.offered).encode())
+            self._write(job.mail.encode())
         elif stage is MAIL:
             self._expected.append(RCPT)
             self._write(f"RCPT TO:<{job.email.recipient}>\r\n".encode())
