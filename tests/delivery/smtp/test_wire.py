@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from newsletter.delivery.rules import Reply
-from newsletter.delivery.smtp.envelope import Outgoing, refusal, stuffed
+from newsletter.delivery.smtp.envelope import Outgoing, prepared, stuffed
 from newsletter.delivery.smtp.wire import IN_FLIGHT
 from tests.delivery.smtp.talk import SENDER, Talk, email, ready
 
@@ -425,7 +425,7 @@ def test_what_cannot_be_carried_is_refused_without_bothering_the_relay(
     assert answer.reply is not None
     assert (answer.reply.code, answer.reply.enhanced, answer.reply.about) == (code, enhanced, whom)
     assert answer.reply.text.startswith(enhanced)
-    assert refusal(sent, talk.wire.offered) == answer.reply
+    assert prepared(sent, talk.wire.offered) == answer.reply
 
 
 def test_one_that_cannot_be_carried_does_not_stop_the_next() -> None:
@@ -447,6 +447,7 @@ def test_one_that_cannot_be_carried_does_not_stop_the_next() -> None:
         (b".a\r\n..b\r\nc.\r\n.", b"..a\r\n...b\r\nc.\r\n..\r\n"),
         (b"a\n.\nMAIL\r\n", b"a\n..\nMAIL\r\n"),
         (b"a\n.\r\nMAIL\r\n", b"a\n..\r\nMAIL\r\n"),
+        (b"a\0\r\n.\r\nMAIL\r\n", b"a\0\r\n..\r\nMAIL\r\n"),
         (b"a\r\n.\r\nMAIL\r\n", b"a\r\n..\r\nMAIL\r\n"),
     ],
 )
