@@ -13,18 +13,21 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import event, select
 
+from newsletter import clock
 from newsletter.accounts import actions as accounts
 from newsletter.audience.models import Subscriber
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import counting
+from newsletter.delivery import counting, jobs
 from newsletter.delivery.letters import Letter, studio_in_mail
+from newsletter.delivery.models import Delivery, MailboxMessage
+from newsletter.delivery.opening import Opened, open_email
 from newsletter.messages.compiling import compile_message
 from newsletter.messages.images import Image
 from newsletter.messages.source import parse
 from newsletter.tracking import rules
 from newsletter.tracking.models import Click, Link
 from tests.accounts.people import make_alice
-from tests.people import NOW, person
+from tests.people import ALICE, BOB, NOW, note_writer, person, planned, register
 
 MOVES, HIPS = "https://example.org/moves?day=3&again=yes#hips", "https://example.org/hips"
 PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Safari/604.1"
@@ -120,3 +123,55 @@ def test_every_address_in_the_email_leads_where_it_says_and_is_counted_once(
     told = db.session.execute(select(Click.delivery_id, Click.subscriber_id).distinct()).all()
     assert [tuple(row) for row in told] == [(77, reader)]
     assert db.session.get_one(Subscriber, reader).email not in email.html
+
+
+OFFER = f"""\
+---
+subject: An offer
+---
+Do [the moves]({MOVES}), [write to us](mailto:studio@example.org) or [change your emails]({{{{ links.preferences }}}}).
+"""
+
+
+def sent() -> dict[str, Opened]:
+    """The same offer to Alice and Bob, as it lies in the built-in mailbox."""
+    with transaction() as session:
+        for reader in (person(session, ALICE), person(session, BOB)):
+            planned(session, reader, reason="offer:1")
+    with clock.standing_at(NOW):
+        while jobs.send_due():
+            pass
+    db.session.rollback()
+    taken = db.session.execute(select(MailboxMessage.recipient, MailboxMessage.content)).all()
+    return {recipient: open_email(content) for recipient, content in taken}
+
+
+def test_each_reader_gets_addresses_of_their_own_that_lead_to_the_same_page(app: Flask, client: FlaskClient) -> None:
+    register(app, {"offer": note_writer(OFFER, marketing=True)})
+    emails = sent()
+    own = {who: re.findall(r"http://localhost:8000/c/[\w-]+/[0-9a-z]+", email.html) for who, email in emails.items()}
+    assert own.keys() == {ALICE, BOB}
+    assert set(own[ALICE]).isdisjoint(own[BOB])
+    for who, email in emails.items():
+        assert set(own[who]) == set(re.findall(r"http://localhost:8000/c/[\w-]+/[0-9a-z]+", email.text))
+        assert "mailto:studio@example.org" in email.html
+        assert "http://localhost:8000/preferences/" in email.html
+    for address in (own[ALICE][0], own[BOB][0]):
+        assert client.get(address, headers={"User-Agent": PHONE}).headers["Location"] == MOVES
+    assert app.extensions["clicks"].flush()
+    db.session.rollback()
+    pressed = set(db.session.execute(select(Click.delivery_id, Click.subscriber_id, Click.robot)).all())
+    assert pressed == {(one.id, one.subscriber_id, False) for one in db.session.scalars(select(Delivery))}
+
+
+@pytest.mark.parametrize("marketing", [False, True])
+def test_links_go_straight_in_mail_that_was_asked_for_and_when_it_is_switched_off(
+    app: Flask, *, marketing: bool
+) -> None:
+    alice = make_alice()
+    with transaction() as session:
+        accounts.change_settings(session, {"track_clicks": not marketing}, by=alice.id, now=NOW)
+    register(app, {"offer": note_writer(OFFER, marketing=marketing)})
+    for email in sent().values():
+        assert f'href="{MOVES.replace("&", "&amp;")}"' in email.html
+        assert "/c/" not in email.html + email.text
