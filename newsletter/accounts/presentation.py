@@ -27,6 +27,7 @@ ROOMS = (
     ("/admin/broadcasts", "Emails", "letter"),
     ("/admin/sequences", "Series", "steps"),
     ("/admin/ledger", "Outbox", "outbox"),
+    ("/admin/relays", "Mail servers", "server"),
     ("/admin/magnets", "Gifts", "gift"),
     ("/admin/pages", "Pages", "page"),
     ("/admin/comments", "Comments", "comment"),

@@ -9,40 +9,24 @@ import pytest
 from flask import Flask
 
 from newsletter.database.engine import db, transaction
+from newsletter.delivery import relay_rows, relays, routing
 from newsletter.delivery import relay_rules as rules
-from newsletter.delivery import routing
-from newsletter.delivery.models import Relay, RelayDay, RelayDomain, RelaySlot
+from newsletter.delivery.models import Relay, RelayDay, RelayDomain
 from newsletter.delivery.relay_rows import SEALED_FOR
-from newsletter.delivery.relay_rules import Source
 from newsletter.delivery.routing import Draw, Way
 from newsletter.delivery.rules import Lane, Reply
+from newsletter.errors import InputError, NotFound
 from newsletter.sealing import seal
 from newsletter.settings import Smtp
 from tests.conftest import SECRET
-from tests.threads import at_once
+from tests.delivery.relaying import NOW, draw, relay
 
-NOW = datetime.fromisoformat("2026-03-04T09:30:00+00:00")
 ALL = tuple(Lane)
-
-
-def relay(name: str = "mx.example.org:587", **more: object) -> int:
-    """A relay of the back office; its number."""
-    host, _, port = name.partition(":")
-    row = Relay(name=name, source=Source.OPERATOR, host=host, port=int(port or 25), created_at=NOW, **more)
-    with transaction() as session:
-        session.add(row)
-        session.flush()
-        return row.id
 
 
 def ways(now: datetime = NOW) -> dict[str, tuple[Lane, ...]]:
     with transaction() as session:
         return {way.name: way.lanes for way in routing.ways(session, now)}
-
-
-def draw(relay_id: int, wanted: int, now: datetime = NOW, worker: str = "one", lane: Lane = Lane.TRANSACTIONAL) -> Draw:
-    with transaction() as session:
-        return routing.draw(session, relay_id, worker, wanted, now, lane=lane)
 
 
 def failed(relay_id: int, now: datetime = NOW) -> None:
@@ -238,43 +222,6 @@ def test_a_cap_set_in_the_middle_of_a_day_counts_what_went_before(app: Flask) ->
     assert draw(number, 100).emails == 2
 
 
-def test_connections_are_shared_by_the_workers_and_never_more_than_there_are(app: Flask) -> None:
-    number, now = relay(connections=4), NOW
-    assert draw(number, 100, now, "one").connections == 4
-    assert draw(number, 100, now, "two") == Draw(0, 0, now + timedelta(seconds=1))
-    assert draw(number, 100, now, "one").connections == 2
-    assert draw(number, 100, now, "two").connections == 0, "the first holds four until it comes back"
-    assert draw(number, 100, now, "one").connections == 2
-    assert draw(number, 100, now, "two").connections == 2
-    with transaction() as session:
-        routing.release(session, number, "one")
-    assert draw(number, 100, now, "two").connections == 4
-
-
-def test_a_dead_workers_connections_are_free_when_its_lease_ends(app: Flask) -> None:
-    number = relay(connections=2)
-    draw(number, 100, NOW, "dead:1")
-    assert draw(number, 100, NOW, "alive:2").connections == 0
-    assert draw(number, 100, NOW + rules.SLOT_LEASE, "alive:2").connections == 2
-    draw(number, 100, NOW, "dead:1")
-    with transaction() as session:
-        routing.release_all(session, "dead")
-    assert {slot.worker for slot in db.session.query(RelaySlot)} == {"alive:2"}
-
-
-def test_asking_for_nothing_keeps_the_connections(app: Flask) -> None:
-    number = relay()
-    assert draw(number, 0) == Draw(0, 0)
-    draw(number, 100)
-    later = NOW + rules.SLOT_LEASE / 2
-    assert draw(number, 0, later).connections == 4
-    assert draw(number, 100, NOW + rules.SLOT_LEASE, "two").connections == 0
-
-
-def test_a_small_batch_takes_no_more_connections_than_it_has_emails(app: Flask) -> None:
-    assert draw(relay(), 1) == Draw(1, 1)
-
-
 def test_a_relay_that_is_gone_or_switched_off_gives_nothing(app: Flask) -> None:
     assert draw(99, 10) == Draw(0, 0)
     assert draw(relay(enabled=False), 10) == Draw(0, 0)
@@ -337,43 +284,24 @@ def test_another_4xx_slows_nothing_down(app: Flask) -> None:
         assert [way.paced for way in routing.ways(session, NOW)] == [False]
 
 
-def test_2_9_many_workers_never_draw_more_than_the_rate_and_the_day_allow(app: Flask) -> None:
-    """The sum of all draws in t seconds is at most rate x t and one burst; also when all ask in the same moment."""
-    number, seconds = relay(rate=50.0, connections=50), 3
-    capped = relay("capped:25", daily_cap=333, connections=50)
-
-    def work(worker: int) -> tuple[int, int]:
-        total, day = 0, 0
-        for turn in range(20):
-            now = NOW + timedelta(seconds=seconds * turn / 19)
-            with transaction() as session:
-                total += routing.draw(session, number, f"worker {worker}", 7, now).emails
-                day += routing.draw(session, capped, f"worker {worker}", 7, now).emails
-        return total, day
-
-    drawn = at_once(app, 6, work)
-    assert sum(total for total, _ in drawn) <= 50 * seconds + 50
-    assert sum(day for _, day in drawn) == 333
-
-
-def test_2_9_many_workers_never_hold_more_connections_than_there_are(app: Flask) -> None:
-    number = relay(connections=5)
-    open_now: dict[int, int] = {}
-    most = 0
-
-    def work(worker: int) -> None:
-        nonlocal most
-        for turn in range(15):
-            with transaction() as session:
-                allowed = routing.draw(session, number, f"worker {worker}", 100, NOW).connections
-            # What a worker was told it does at once: opens more, or closes those above it.
-            open_now[worker] = allowed
-            most = max(most, sum(open_now.values()))
-            if turn == 10 and worker % 2:
-                open_now[worker] = 0
-                with transaction() as session:
-                    routing.release(session, number, f"worker {worker}")
-                return
-
-    at_once(app, 4, work)
-    assert 0 < most <= 5
+def test_the_back_office_reads_adds_moves_and_forgets_on_both_databases(app: Flask) -> None:
+    """Its pages are tested on one; this is all that they ask of the database."""
+    values = {"name": "new", "host": "new.example.org", "port": 25, "username": "", "password": "", "security": "auto"}
+    first = relay(share=20, rate=5.0)
+    with transaction() as session:
+        second = relays.add(session, values, NOW)
+        relays.move(session, second, up=True)
+        routing.draw(session, second.id, "worker", 3, NOW)
+        routing.worked(session, second.id, 3, NOW)
+        routing.slow_down(session, second.id, "a.example", Reply(421), NOW)
+        relays.change(session, second, values | {"name": "renamed"}, NOW)
+    [group] = relays.shown(db.session(), NOW)
+    seen = [(view.relay.name, view.sent, view.connections, [slow.domain for slow in view.slow]) for view in group]
+    assert seen == [("mx.example.org:587", 0, 0, []), ("renamed", 3, 3, ["a.example"])]
+    with pytest.raises(InputError, match="called renamed already"), transaction() as session:
+        relays.change(session, relays.find(session, first), {"name": "renamed"}, NOW)
+    with transaction() as session:
+        relays.remove(session, relays.find(session, second.id))
+    with pytest.raises(NotFound):
+        relays.find(db.session(), second.id)
+    assert not relay_rows.into_mailbox(db.session())
