@@ -14,8 +14,8 @@ from newsletter.delivery import mailbox
 from newsletter.delivery.rules import Reply
 from newsletter.delivery.smtp.connection import Patience
 from newsletter.delivery.smtp.envelope import Outgoing
+from newsletter.delivery.smtp.events import Answer
 from newsletter.delivery.smtp.exchange import Exchange
-from newsletter.delivery.smtp.wire import Answer
 from newsletter.errors import RelayError
 from newsletter.settings import Settings, Smtp
 
@@ -28,8 +28,12 @@ class Handover(Protocol):
     """What hands emails over: an `Exchange`, or the built-in mailbox with the same manners."""
 
     name: str
-    outstanding: int
     problem: RelayError | None
+
+    @property
+    def outstanding(self) -> int:
+        """How many were handed over and not answered yet."""
+        ...
 
     def __enter__(self) -> Self:
         """Be ready; raises RelayError when that cannot be."""

@@ -14,8 +14,9 @@ from enum import Enum, auto
 from typing import Any
 
 from newsletter.delivery.smtp.envelope import Outgoing
+from newsletter.delivery.smtp.events import Answer, Event, Over, Secure
 from newsletter.delivery.smtp.handshake import LOCAL, Unusable
-from newsletter.delivery.smtp.wire import Answer, Event, Over, Secure, Wire
+from newsletter.delivery.smtp.wire import Wire
 from newsletter.settings import Smtp
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -102,19 +103,19 @@ class Connection:
         smtp: Smtp,
         where: Sequence[Place],
         queue: deque[Outgoing],
+        answers: list[Answer],
         patience: Patience,
         poll: selectors.BaseSelector,
         tls: Callable[[], ssl.SSLContext],
     ) -> None:
-        self.handled = 0  # emails that the relay answered
-        self.wire = Wire(smtp, queue)
+        self.wire = Wire(smtp, queue, answers)
         self.place: Place | None = None  # where we got through
         self._smtp, self._where, self._patience, self._poll = smtp, deque(where), patience, poll
         self._context = tls
         self._phase = Phase.CONNECTING
         self._line: socket.socket  # from `begin` on
         self._opened = self._secured = False  # the conversation has begun; TLS is in place
-        self._watched = self._heard = 0
+        self._watched = self._heard = self._handled = 0
         self._since = self._email_since = 0.0  # the last move of any kind, the front email's turn
         self._trouble = "it has no address"
 
@@ -167,7 +168,7 @@ class Connection:
     def turn(self, mask: int, now: float) -> list[Event]:
         """The selector says that the socket can be read or written."""
         if self._phase is Phase.TALKING:
-            return self._talk(mask, now)
+            return self._talk(now) if mask & READ else self._flush(now)
         if self._phase is Phase.CONNECTING:
             return self._connected(now)
         return self._shake_hands(now) if self._phase is Phase.SECURING else []
@@ -179,7 +180,8 @@ class Connection:
             return []
         if wire.idle:
             self._since = self._email_since = now
-        return wire.start() + self._flush(now)
+        events = wire.start()
+        return events + self._flush(now)
 
     def stop(self) -> None:
         """Begin no email, and not the bytes of one whose envelope is out."""
@@ -236,7 +238,7 @@ class Connection:
         self.wire.open(our_name(self._line))
         self._phase, self._opened = Phase.TALKING, True
         self._watch(READ)
-        return self._talk(READ, now)
+        return self._talk(now)
 
     def _secure(self, now: float) -> list[Event]:
         self._phase = Phase.SECURING
@@ -266,22 +268,23 @@ class Connection:
             return self._introduce(now)
         self._phase = Phase.TALKING
         self._watch(READ)
-        return self.wire.secured() + self._flush(now) + self._talk(READ, now)
+        return self.wire.secured() + self._flush(now) + self._talk(now)
 
     # Talking
 
-    def _talk(self, mask: int, now: float) -> list[Event]:
-        if not mask & READ:
-            return self._flush(now)
+    def _talk(self, now: float) -> list[Event]:
         events = self._read(now)
-        while self._phase is Phase.TALKING and isinstance(self._line, ssl.SSLSocket) and self._line.pending():
-            events += self._read(now)  # TLS has it already, so the selector would never tell
+        while self._secured and self._phase is Phase.TALKING and self._has_more():
+            events = events + self._read(now)  # TLS has it already, so the selector would never tell
         return events
 
+    def _has_more(self) -> bool:
+        return isinstance(self._line, ssl.SSLSocket) and self._line.pending() > 0
+
     def _read(self, now: float) -> list[Event]:
-        wire, line = self.wire, self._line
+        wire = self.wire
         try:
-            data = line.recv(CHUNK)
+            data = self._line.recv(CHUNK)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return self._flush(now)
         except OSError as problem:
@@ -291,20 +294,20 @@ class Connection:
         events = wire.receive(data)
         if wire.heard != self._heard:
             self._heard, self._since = wire.heard, now  # a whole reply; single bytes of one buy no time
-        for event in events:
-            if type(event) is Answer:
-                self._email_since = now
-                self.handled += event.reply is not None and event.reply.code != 0
-            else:
-                return events + self._react(event, now)
-        return events + self._flush(now)
+        if wire.handled != self._handled:
+            self._handled, self._email_since = wire.handled, now
+        if events:
+            return events + self._react(events, now)
+        return self._flush(now)
 
-    def _react(self, event: Event, now: float) -> list[Event]:
+    def _react(self, events: list[Event], now: float) -> list[Event]:
         if self.wire.over:
             self._drop()
             return []
         self._email_since = now
-        return self._flush(now) + (self._secure(now) if type(event) is Secure and self._phase is Phase.TALKING else [])
+        if type(events[-1]) is Secure:
+            return self._secure(now)
+        return self._flush(now)
 
     def _flush(self, now: float) -> list[Event]:
         wire, line = self.wire, self._line
@@ -330,7 +333,6 @@ class Connection:
         with suppress(OSError):
             while not wire.over and (data := line.recv(CHUNK)):
                 events += wire.receive(data)
-        self.handled += sum(type(event) is Answer and event.reply is not None for event in events)
         return events + self._lost(why, orderly=True)
 
     # The end

@@ -92,6 +92,11 @@ def stuffed(content: bytes) -> bytes:
         content = content.replace(b"\n.", b"\n..")
     if content[:1] == b".":
         content = b"." + content
+    return ended(content)
+
+
+def ended(content: bytes) -> bytes:
+    """The email with its last line ended."""
     return content if content[-2:] == b"\r\n" else content + b"\r\n"
 
 

@@ -11,10 +11,10 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from newsletter.delivery.rules import Reply, stops_relay
+from newsletter.delivery.rules import Reply
 from newsletter.delivery.smtp.connection import Connection, Patience, Place, places, tls_context
 from newsletter.delivery.smtp.envelope import Outgoing
-from newsletter.delivery.smtp.wire import Answer, Event, Over, Ready, Returned
+from newsletter.delivery.smtp.events import Answer, Event, Over, Ready, Refused, Returned
 from newsletter.errors import RelayError
 from newsletter.settings import Smtp
 
@@ -33,13 +33,13 @@ class Exchange:
 
     def __init__(self, smtp: Smtp, *, connections: int, patience: Patience | None = None, name: str = "") -> None:
         self.name = name or f"{smtp.host}:{smtp.port}"
-        self.outstanding = 0
         self.problem: RelayError | None = None
         self._smtp, self._patience, self._limit = smtp, patience or Patience(), connections
         self._queue, self._answers, self._tries = deque[Outgoing](), list[Answer](), dict[int, int]()
         self._lines: list[Connection] = []
         self._places: list[Place] = []
         self._poll = selectors.DefaultSelector()
+        self._handed = 0
         self._failures, self._rests_until, self._looks_at = 0, 0.0, 0.0
         self._tick = min(0.25, self._patience.command / 4, self._patience.goodbye / 4)
 
@@ -68,8 +68,11 @@ class Exchange:
 
     def hand_over(self, emails: Sequence[Outgoing]) -> None:
         """Queue emails; further connections are opened as the queue needs them."""
-        self.outstanding += len(emails)
+        self._handed += len(emails)
         self._queue.extend(emails)
+        if self._tries:
+            for email in emails:
+                self._tries.pop(email.key, None)
         self._spread(monotonic())
 
     def keep(self, connections: int) -> None:
@@ -83,8 +86,15 @@ class Exchange:
         self._drive(0 if self._answers or not self.outstanding else min(timeout, self._tick))
         while not self._answers and self.outstanding and (left := until - monotonic()) > 0:
             self._drive(min(left, self._tick))
-        answers, self._answers = self._answers, []
+        answers = self._answers.copy()
+        self._answers.clear()
+        self._handed -= len(answers)
         return answers
+
+    @property
+    def outstanding(self) -> int:
+        """How many were handed over and not answered yet."""
+        return self._handed - len(self._answers)
 
     def _drive(self, wait: float) -> None:
         turns = self._poll.select(wait)
@@ -100,24 +110,10 @@ class Exchange:
             self._spread(now)
 
     def _handle(self, line: Connection, events: list[Event], now: float) -> None:
-        unusual = False
         for event in events:
-            if type(event) is Answer:
-                self._answer(event)
-            else:
-                unusual = True
-                self._react(line, event, now)
-        if unusual:
+            self._react(line, event, now)
+        if events:
             self._spread(now)
-
-    def _answer(self, answer: Answer) -> None:
-        self.outstanding -= 1
-        self._answers.append(answer)
-        reply = answer.reply
-        if self._tries:
-            self._tries.pop(answer.key, None)
-        if reply is not None and reply.code >= 500 and stops_relay(reply):
-            self._stop(RelayError(f"The mail server {self.name} refuses us: {reply.code} {reply.text}"))
 
     def _react(self, line: Connection, event: Event, now: float) -> None:
         if type(event) is Ready:
@@ -125,6 +121,9 @@ class Exchange:
             self._places.sort(key=lambda place: place != line.place)
         elif type(event) is Returned:
             self._again(event)
+        elif type(event) is Refused:
+            reply = event.reply
+            self._stop(RelayError(f"The mail server {self.name} refuses us: {reply.code} {reply.text}"))
         elif type(event) is Over:
             self._lines.remove(line)
             self._judge(line, event, now)
@@ -134,17 +133,17 @@ class Exchange:
         email, reply = returned.email, returned.reply
         tries = self._tries[email.key] = self._tries.get(email.key, 0) + 1
         if reply is not None and tries >= MOST_CLOSINGS:
-            self._answer(Answer(email.key, reply))
+            self._answers.append(Answer(email.key, reply))
         elif tries >= MOST_TRIES:
             told = f"4.4.2 The connection to {self.name} broke {tries} times in the middle of this email"
-            self._answer(Answer(email.key, Reply(451, "4.4.2", told, "session")))
+            self._answers.append(Answer(email.key, Reply(451, "4.4.2", told, "session")))
         else:
             self._queue.appendleft(email)
 
     def _judge(self, line: Connection, over: Over, now: float) -> None:
         """What the end of one connection says about the relay."""
-        if line.handled or over.idle:
-            self._failures = 0 if line.handled else self._failures
+        if line.wire.handled or over.idle:
+            self._failures = 0 if line.wire.handled else self._failures
             return
         self._failures += 1
         if over.problem is not None:
@@ -165,7 +164,7 @@ class Exchange:
         """Give the queue to those who are free, and open connections while it is long."""
         if self.problem is not None or self._limit <= 0:
             while self._queue:
-                self._answer(Answer(self._queue.popleft().key, None))
+                self._answers.append(Answer(self._queue.popleft().key, None))
         for line in list(self._lines):
             if self._queue and line.is_idle:
                 self._handle(line, line.start(now), now)
@@ -189,7 +188,9 @@ class Exchange:
                 self._handle(line, line.say_goodbye(now), now)
 
     def _open(self, now: float) -> None:
-        line = Connection(self._smtp, self._places, self._queue, self._patience, self._poll, lambda: self._tls)
+        line = Connection(
+            self._smtp, self._places, self._queue, self._answers, self._patience, self._poll, lambda: self._tls
+        )
         self._lines.append(line)
         self._handle(line, line.begin(now), now)
 

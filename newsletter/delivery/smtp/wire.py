@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from dataclasses import dataclass
 
 from newsletter.delivery.rules import Reply, stops_relay
-from newsletter.delivery.smtp.envelope import Extensions, Outgoing, prepared, stuffed
+from newsletter.delivery.smtp.envelope import Extensions, Outgoing, ended, prepared, stuffed
+from newsletter.delivery.smtp.events import Answer, Event, Over, Ready, Refused, Returned, Secure
 from newsletter.delivery.smtp.handshake import SECURE, Conversation, Unusable, converse
 from newsletter.delivery.smtp.replies import CLOSING, Replies, Stage, read
 from newsletter.errors import RelayError
@@ -23,47 +23,6 @@ IN_FLIGHT = 4
 
 RSET, MAIL, RCPT, DATA, END = Stage.RSET, Stage.MAIL, Stage.RCPT, Stage.DATA, Stage.END
 YES, GO_ON, LATER, NEVER = b"2345"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of an email: the relay's reply; `Reply(0)` its end had begun to leave and the answer was lost.
-
-    None: its end never began to leave, so it may be given back.
-    """
-
-    key: int
-    reply: Reply | None
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """An email that surely did not go, and may go over another connection; `reply` is the 421 it met."""
-
-    email: Outgoing
-    reply: Reply | None
-
-
-@dataclass(frozen=True, slots=True)
-class Secure:
-    """TLS is to be taken up now; then `Wire.secured` goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The server knows us and takes emails."""
-
-
-@dataclass(frozen=True, slots=True)
-class Over:
-    """Nothing more is to be said or heard here, and why; `idle` that nothing was under way, so nobody need care."""
-
-    why: str
-    problem: RelayError | None
-    idle: bool
-
-
-Event = Answer | Returned | Secure | Ready | Over
 
 
 class _Job:
@@ -80,17 +39,18 @@ class _Job:
 
 
 class Wire:
-    """One connection's conversation. Emails are taken from `queue`, which several connections may share.
+    """One connection's conversation. Emails come from `queue` and answers go to `answers`; several may share both.
 
     Write `outgoing()` and tell `sent`; give what comes to `receive`; tell `lost` when the connection broke.
     """
 
-    def __init__(self, smtp: Smtp, queue: deque[Outgoing]) -> None:
+    def __init__(self, smtp: Smtp, queue: deque[Outgoing], answers: list[Answer]) -> None:
         self.offered = Extensions()
         self.ready = self.over = self.closing = self.quitting = False
-        self.heard = 0  # whole replies
+        self.heard = self.handled = 0  # whole replies; emails that the relay answered
         self._smtp, self._name = smtp, f"{smtp.host}:{smtp.port}"
-        self._queue, self._jobs, self._expected = queue, deque[_Job](), deque[Stage]()
+        self._queue, self._answers = queue, answers
+        self._jobs, self._expected = deque[_Job](), deque[Stage]()
         self._replies, self._events = Replies(), list[Event]()
         self._chunks, self._offset, self._queued, self._sent = deque[bytes](), 0, 0, 0
         self._pipelining = self._chunking = self._securing = False
@@ -124,13 +84,18 @@ class Wire:
 
     def receive(self, data: bytes) -> list[Event]:
         """Take in what came; never raises."""
+        if self.over:
+            return []
         replies = self._replies.feed(data)
         self.heard += len(replies)
         for raw in replies:
+            if self.ready:
+                self._hear(raw)
+            else:
+                self._converse(raw)
             if self.over:
                 break
-            self._hear(raw) if self.ready else self._converse(raw)
-        if not self.over:
+        else:
             if self._replies.garbled:
                 self._end(f"what came is {self._replies.garbled}", orderly=False)
             elif self._securing and self._replies.is_within:
@@ -182,7 +147,9 @@ class Wire:
         return bool(self._expected) and self._expected[0] is END
 
     def _take(self) -> list[Event]:
-        events, self._events = self._events, []
+        events = self._events
+        if events:
+            self._events = []
         return events
 
     def _write(self, data: bytes) -> None:
@@ -244,7 +211,7 @@ class Wire:
         if job is None:
             return b""
         # RFC 3030 section 2: after a refused BDAT only RSET makes a clear start; in flight nobody knows yet.
-        reset = self._unclean or (self._pipelining and self._chunking and bool(self._jobs))
+        reset = self._unclean or (self._chunking and bool(self._jobs))
         self._unclean = False
         self._jobs.append(job)
         if reset:
@@ -254,18 +221,17 @@ class Wire:
                 return b"RSET\r\n"
             self._expected.append(MAIL)
             return job.mail.encode()
-        commands = f"{job.mail}RCPT TO:<{job.email.recipient}>\r\n"
-        if reset:
-            commands = "RSET\r\n" + commands
+        before = "RSET\r\n" if reset else ""
+        commands = f"{before}{job.mail}RCPT TO:<{job.email.recipient}>\r\n"
         if self._chunking:
             self._expected.extend((MAIL, RCPT))
             return self._chunk(job, commands.encode())
         self._expected.extend((MAIL, RCPT, DATA))
         self._waiting = True
-        return f"{commands}DATA\r\n".encode()
+        return (commands + "DATA\r\n").encode()
 
     def _chunk(self, job: _Job, before: bytes = b"") -> bytes:
-        content = job.email.content
+        content = ended(job.email.content)
         command = f"BDAT {len(content)} LAST\r\n".encode()
         job.point = self._queued + len(before)
         job.end = job.point + len(command) + len(content)
@@ -283,26 +249,22 @@ class Wire:
         job.point = self._queued + len(content)
         job.end = job.point + 3
         self._expected.append(END)
-        following = self._envelope() if self._pipelining and self._may_follow() else b""
-        self._write(b"".join((content, b".\r\n", following)))
-
-    def _may_follow(self) -> bool:
-        return bool(self._queue) and not (self.closing or self.retiring)
+        follows = self._pipelining and self._queue and not (self.closing or self.retiring)
+        self._write(b"".join((content, b".\r\n", self._envelope() if follows else b"")))
 
     def _hear(self, raw: bytes) -> None:
-        if not self._expected:
+        expected = self._expected
+        if not expected:
             self._unasked(raw)
             return
-        stage, job, kind = self._expected.popleft(), self._jobs[0], raw[0]
+        stage, job, kind = expected.popleft(), self._jobs[0], raw[0]
         job.heard = True
-        if kind == YES and stage is not DATA:
-            if stage is END:
-                self._accepted(job, raw)
-            elif stage is RCPT:
+        if kind == YES and stage is END:
+            self._accepted(job, raw)
+        elif kind == YES and stage is not DATA:
+            if stage is RCPT:
                 job.taken = True
-                if not self._pipelining:
-                    self._step(job, stage)
-            elif not self._pipelining:
+            if not self._pipelining:
                 self._step(job, stage)
         elif kind == GO_ON and stage is DATA:
             self._content(job)
@@ -341,7 +303,8 @@ class Wire:
             return
         if raw != self._said:
             self._said, self._known = raw, read(raw, END)
-        self._events.append(Answer(job.email.key, self._known))
+        self.handled += 1
+        self._answers.append(Answer(job.email.key, self._known))
 
     def _refused(self, job: _Job, stage: Stage, raw: bytes) -> None:
         reply = read(raw, stage)
@@ -367,8 +330,11 @@ class Wire:
             self._answer(job.email.key, reply)
 
     def _answer(self, key: int, reply: Reply) -> None:
-        self._events.append(Answer(key, reply))
-        self._stopping = self._stopping or stops_relay(reply)
+        self.handled += 1
+        self._answers.append(Answer(key, reply))
+        if stops_relay(reply):
+            self._stopping = True
+            self._events.append(Refused(reply))
 
     # The end
 
@@ -389,7 +355,7 @@ class Wire:
             # After 421 and its own end the server has read no further (RFC 5321 section 3.8).
             self._events.append(Returned(job.email, job.refusal))
         else:
-            self._events.append(Answer(job.email.key, Reply(0, text=f"The answer was lost: {why}")))
+            self._answers.append(Answer(job.email.key, Reply(0, text=f"The answer was lost: {why}")))
 
     def _over(self, why: str, problem: RelayError | None, *, idle: bool) -> None:
         self.over = True

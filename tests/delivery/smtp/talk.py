@@ -6,7 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from newsletter.delivery.smtp.envelope import Outgoing
-from newsletter.delivery.smtp.wire import Answer, Event, Over, Ready, Returned, Secure, Wire
+from newsletter.delivery.smtp.events import Answer, Event, Over, Ready, Refused, Returned, Secure
+from newsletter.delivery.smtp.wire import Wire
 from newsletter.settings import Smtp
 
 SENDER = "studio@example.org"
@@ -18,13 +19,15 @@ def email(key: int, content: bytes = b"Hello\r\n", recipient: str = "") -> Outgo
     return Outgoing(key, SENDER, recipient or f"r{key}@example.org", content)
 
 
-def told(event: Event) -> tuple[object, ...]:
+def told(event: Event | Answer) -> tuple[object, ...]:
     """An event in a form that tables can hold."""
     match event:
         case Answer(key, reply):
             return (key, None if reply is None else reply.code)
         case Returned(returned, reply):
             return ("back", returned.key, None if reply is None else reply.code)
+        case Refused(reply):
+            return ("stop", reply.code)
         case Over():
             return ("over",)
         case Ready():
@@ -40,9 +43,10 @@ class Talk:
     smtp: Smtp = RELAY
     queue: deque[Outgoing] = field(default_factory=deque)
     events: list[Event] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.wire = Wire(self.smtp, self.queue)
+        self.wire = Wire(self.smtp, self.queue, self.answers)
         self.wire.open("me.example.org")
 
     def written(self) -> list[bytes]:
@@ -70,13 +74,8 @@ class Talk:
 
     @property
     def told(self) -> list[tuple[object, ...]]:
-        """What happened until now, but that the server became ready."""
-        return [found for event in self.events if (found := told(event)) != ("ready",)]
-
-    @property
-    def answers(self) -> list[Answer]:
-        """The answers until now."""
-        return [event for event in self.events if isinstance(event, Answer)]
+        """The answers until now, then what else happened, but that the server became ready."""
+        return [found for event in [*self.answers, *self.events] if (found := told(event)) != ("ready",)]
 
 
 def ready(*offers: str, smtp: Smtp = RELAY) -> Talk:

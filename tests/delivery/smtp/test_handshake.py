@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from newsletter.delivery.smtp.envelope import Extensions, extensions
-from newsletter.delivery.smtp.wire import Over, Secure
+from newsletter.delivery.smtp.events import Over, Secure
 from newsletter.settings import Smtp
 from tests.delivery.smtp.talk import RELAY, Talk
 

@@ -141,7 +141,7 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], int, list[tuple[str, list[bytes]]], li
         (),
         2,
         [("", [FROM]), ("550 5.1.8 who are you", [])],
-        [(1, 550)],
+        [(1, 550), ("stop", 550)],
     ),
     "pipelined: a refused recipient, DATA refused": (
         PIPELINED,
@@ -174,7 +174,7 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], int, list[tuple[str, list[bytes]]], li
         PIPELINED,
         2,
         [("", [envelope(1)]), ("550 5.7.1 policy|503 no|503 no", [])],
-        [(1, 550)],
+        [(1, 550), ("stop", 550)],
     ),
     "pipelined: MAIL deferred, everything after it refused": (
         PIPELINED,
@@ -204,7 +204,7 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], int, list[tuple[str, list[bytes]]], li
         PIPELINED,
         3,
         [("", [envelope(1)]), (YES, [END + envelope(2)]), (f"550 5.7.1 spam|{YES}", [])],
-        [(1, 550), ("back", 2, None), ("over",)],
+        [(1, 550), ("stop", 550), ("back", 2, None), ("over",)],
     ),
     "an email that comes while the end of the last is out begins at once": (
         PIPELINED,
