@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,19 +18,16 @@ from newsletter.application import create_app
 from newsletter.audience import actions as audience
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
-from newsletter.broadcasts import actions, jobs, queries, rules, running
+from newsletter.broadcasts import jobs, queries, running
 from newsletter.broadcasts.letters import batch
-from newsletter.broadcasts.models import Broadcast, Unmakeable
-from newsletter.broadcasts.rules import Answers, BroadcastState, Text
+from newsletter.broadcasts.rules import Answers, BroadcastState
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.letters import Letter, Withdrawn
 from newsletter.delivery.models import Delivery, Tally
 from newsletter.delivery.rules import Lane, State
-from newsletter.errors import InputError, SourceError, SuppleError
-from tests.broadcasts.stage import WORDS, answered, broadcast, crowd, person, queued, rows, run
+from newsletter.errors import SuppleError
+from tests.broadcasts.stage import answered, broadcast, crowd, person, queued, rows, run
 from tests.conftest import environment
-
-FILE = "---\nsubject: From a file\npreheader: Short\n---\nHello {{ subscriber.first_name or 'you' }}.\n"
 
 
 def letter_for(broadcast_id: int, subscriber_id: int) -> Letter | Withdrawn | SuppleError:
@@ -247,160 +244,6 @@ def test_2_3_a_prover_that_was_only_slow_counts_nothing_twice(app: Flask) -> Non
     run()
     assert broadcast(number).proved == 2
     assert set(rows(number).values()) == {State.PLANNED}
-
-
-def test_2_11_one_reader_who_breaks_the_template_is_listed_and_the_others_get_it(app: Flask) -> None:
-    alice = person("alice@example.org", fields={"city": "Cologne"})
-    bob = person("bob@example.org")
-    number = queued(Text("Hello", "", "Line one\n\nHow is {{ fields.city }}?"))
-    run()
-    assert rows(number) == {alice: State.PLANNED, bob: State.CANCELED}
-    found = broadcast(number)
-    assert found.state == BroadcastState.SENDING
-    assert db.session.scalar(select(Unmakeable)) is None
-    assert "For 1 of 2 readers" in found.problem
-    assert "line 3" in found.problem
-    assert "bob@" not in found.problem
-    row = db.session.scalars(select(Delivery).where(Delivery.subscriber_id == bob)).one()
-    assert "city" in row.state_why
-
-
-def test_2_11_many_who_break_it_are_canceled_in_the_slice_that_plans_them(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(running, "CANCELED_AT_ONCE", 2)
-    good = person("alice@example.org", fields={"city": "Cologne"})
-    broken = crowd(5)
-    number = queued(Text("Hello", "", "How is {{ fields.city }}?"))
-    run()
-    assert rows(number) == {good: State.PLANNED} | dict.fromkeys(broken, State.CANCELED)
-
-
-def test_2_11_a_template_broken_for_all_does_not_start(app: Flask) -> None:
-    person("alice@example.org")
-    number = queued(Text("Hello", "", "How is {{ fields.city }}?"))
-    run()
-    found = broadcast(number)
-    assert rows(number) == {}
-    assert found.state == BroadcastState.DRAFT
-    assert (found.send_at, found.started_at) == (None, None)
-    assert "cannot be made for any" in found.problem
-    assert db.session.scalar(select(Unmakeable)) is None
-
-
-def test_2_11_a_template_broken_for_the_first_thousand_is_not_tried_on_a_million(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rules, "HOPELESS", 4)
-    monkeypatch.setattr(jobs, "PIECE", 2)
-    monkeypatch.setattr(jobs, "TURN", 0)
-    crowd(7)
-    person("alice@example.org", fields={"city": "Cologne"})
-    number = queued(Text("Hello", "", "How is {{ fields.city }}?"))
-    run()
-    found = broadcast(number)
-    assert (found.state, found.proved) == (BroadcastState.DRAFT, 4)
-
-
-def test_2_11_tags_are_read_when_the_text_asks_for_them(app: Flask) -> None:
-    alice, bob = person("alice@example.org", "yoga"), person("bob@example.org")
-    number = queued(Text("Hello", "", "You like {{ subscriber.tags[0] }}."))
-    run()
-    assert rows(number) == {alice: State.PLANNED, bob: State.CANCELED}
-
-
-def test_2_11_taken_back_and_changed_during_the_proof_the_old_proof_is_worth_nothing(app: Flask) -> None:
-    person("alice@example.org")
-    number = queued()
-    with transaction() as session:
-        running.begin(session, number, clock.now())
-    proved = broadcast(number)
-    db.session.expunge(proved)
-    with transaction() as session:
-        actions.take_back(session, number, clock.now())
-        actions.rewrite(session, number, Text("Other", "", "Other {{ fields.nothing }}"))
-        actions.queue(session, number, clock.now())
-        running.begin(session, number, clock.now())
-    with transaction() as session:
-        assert not running.note_proved(session, proved, proved.through_id, 1, {})
-        assert not running.refuse(session, proved, "The old words are broken.")
-    run()
-    assert (broadcast(number).state, rows(number)) == (BroadcastState.DRAFT, {})
-
-
-def test_2_12_nobody_left_when_it_starts_is_told(app: Flask) -> None:
-    number = queued(to="tag:yoga", minutes=5)
-    with clock.standing_at(clock.now() + timedelta(minutes=6)):
-        run()
-        jobs.watch_over()
-    found = broadcast(number)
-    assert (found.state, found.problem) == (BroadcastState.DONE, "Nobody was in this audience when it started.")
-
-
-def test_a_broken_text_is_not_queued(app: Flask) -> None:
-    person("alice@example.org")
-    with pytest.raises(SourceError, match="The text, line 3"):
-        queued(Text("Hello", "", "one\n\n{% if subscriber.first_name %} two"))
-    with pytest.raises(SourceError, match="The subject is empty"):
-        queued(Text(" ", "", "one"))
-    with pytest.raises(SourceError, match="The subject, line 1"):
-        queued(Text("Hello {{ subscriber", "", "{% if x %}"))
-
-
-def test_nobody_there_is_told_before_queueing(app: Flask) -> None:
-    with pytest.raises(InputError, match="no confirmed subscribers tagged yoga"):
-        queued(to="tag:yoga")
-    assert queued(to="tag:yoga", minutes=5)  # they may come until then
-
-
-def states(numbers: Iterable[int]) -> list[str]:
-    return [broadcast(number).state for number in numbers]
-
-
-def test_what_was_called_off_or_sent_stays_as_it_is(app: Flask) -> None:
-    person("alice@example.org")
-    first, second, third = queued(minutes=5), queued(minutes=5), queued()
-    with transaction() as session:
-        running.cancel(session, first, clock.now())
-        actions.take_back(session, second, clock.now())
-    run()
-    assert states([first, second, third]) == ["canceled", "draft", "started"]
-    for number in (first, third):
-        with pytest.raises(InputError, match="not waiting any more"), transaction() as session:
-            actions.take_back(session, number, clock.now())
-        with pytest.raises(InputError, match="its words stand"), transaction() as session:
-            actions.rewrite(session, number, WORDS)
-        with pytest.raises(InputError, match="Only drafts"), transaction() as session:
-            actions.delete_draft(session, number)
-
-
-def test_a_file_is_queued(app: Flask) -> None:
-    alice = person("alice@example.org", "yoga")
-    at = clock.now() + timedelta(hours=1)
-    with transaction() as session:
-        number = actions.queue_from_file(session, FILE, "tag:yoga", at, clock.now()).id
-    found = broadcast(number)
-    assert (found.state, found.audience, found.send_at, found.subject) == ("queued", "tag:yoga", at, "From a file")
-    with clock.standing_at(at):
-        run()
-    assert set(rows(number)) == {alice}
-
-
-@pytest.mark.parametrize(
-    ("text", "to", "hours", "words"),
-    [
-        ("no front matter", "all", None, "front matter is missing"),
-        (FILE, "segment:x", None, "Segments cannot be written to yet"),
-        (FILE, "all", -1, "This moment is over"),
-        (FILE + "{{ subscriber.", "all", None, "line 2"),
-    ],
-)
-def test_a_file_that_cannot_be_queued_says_why(app: Flask, text: str, to: str, hours: int | None, words: str) -> None:
-    person("alice@example.org")
-    at = None if hours is None else clock.now() + timedelta(hours=hours)
-    with pytest.raises(Exception, match=words), transaction() as session:
-        actions.queue_from_file(session, text, to, at, clock.now())
-    assert db.session.scalar(select(Broadcast.id)) is None
 
 
 def test_tallies(app: Flask) -> None:
