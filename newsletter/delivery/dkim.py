@@ -87,8 +87,9 @@ def _signatures(fields: Sequence[bytes], body: bytes, signers: Sequence[Signer],
     present = dict([(_relaxed if field.startswith(_PERSONAL) else _relaxed_once)(field) for field in fields])
     names = tuple([name for name in SIGNED if name in present])
     text = b"".join([present[name] for name in names])
+    moment = int(now.timestamp())
     for signer in reversed(signers):
-        opening, relaxed = _opening(signer.algorithm, signer.domain, signer.selector, names, int(now.timestamp()))
+        opening, relaxed = _opening(signer.algorithm, signer.domain, signer.selector, names, moment)
         value = base64.b64encode(signer.sign(b"%b%b%b; b=" % (text, relaxed, digest)))
         lines = b"\r\n ".join([value[at : at + 72] for at in range(0, len(value), 72)])
         yield b"%b%b;\r\n b=%b\r\n" % (opening, digest, lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -203,27 +204,38 @@ def printable(value: object) -> object:
 
 def _in_text(value: object) -> str:
     """A value as it stands in plain words."""
+    if type(value) is str and value.isprintable():
+        return value
     return str(printable(value))
 
 
 def in_markup(value: object) -> str:
     """A value as it stands in HTML; `escape` makes an object for each text, so those that need nothing go without."""
-    shown = printable(value)
-    if type(shown) is str and not ("&" in shown or "<" in shown or ">" in shown or '"' in shown or "'" in shown):
-        return shown
-    return str(escape(shown))
+    if type(value) is str and value.isprintable() and in_itself(value):
+        return value
+    return str(escape(printable(value)))
+
+
+def in_itself(text: str) -> bool:
+    """Whether a text stands in HTML as it is."""
+    return not ("&" in text or "<" in text or ">" in text or '"' in text or "'" in text)
 
 
 def href(value: object) -> str:
     """A whole address for a link. Raises ValueError when there is none or a browser might run it as a program."""
+    if type(value) is str and _is_plain_address(value):
+        return value
     text = str(printable(value)).strip()
-    if _WEB_ADDRESS.fullmatch(text):
-        return text
     if not text:
         raise ValueError("The link has no address for this reader.")
     if urlsplit(text).scheme.lower() not in _SCHEMES:
         raise ValueError("The link's address does not begin with https://, http://, mailto: or tel:.")
     return quote(text, safe="%/:?#[]@!$&'()*+,;=~-._")
+
+
+@lru_cache(maxsize=256)  # an email says an address once in each of its parts
+def _is_plain_address(text: str) -> bool:
+    return _WEB_ADDRESS.fullmatch(text) is not None
 
 
 def url_part(value: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from newsletter.messages import plain
-from newsletter.messages.quoted import Quoted, segment
+from newsletter.messages.quoted import segment
 from newsletter.messages.segments import Segments
 
 REMEMBERED = 300_000  # characters of all plans of one message, some hundred of an ordinary one
@@ -38,13 +38,23 @@ class Flow:
 
     standing: frozenset[str]
     plans: dict[tuple[Hashable, ...], _Plan | None] = field(default_factory=dict)
-    quoted: Quoted = field(default_factory=Quoted)
+    quoted: dict[str, bytes] = field(default_factory=dict)
     room: list[int] = field(default_factory=lambda: [REMEMBERED])
 
     def filled(self, pieces: Sequence[str]) -> Segments:
         """The pieces of a text as the reader gets it, wrapped by `plain.finish`."""
         standing = self.standing
-        shape = tuple([piece if piece in standing else _shape(piece) for piece in pieces])
+        # Of all signs that are spaces only one is printable, so most words need no closer look.
+        shape = tuple(
+            [
+                piece
+                if piece in standing
+                else len(piece)
+                if piece and " " not in piece and piece.isprintable()
+                else _shape(piece)
+                for piece in pieces
+            ]
+        )
         try:
             plan = self.plans[shape]
         except KeyError:

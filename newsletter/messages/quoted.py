@@ -10,10 +10,8 @@ break. None begins with a dot or with "From ", which relays and mailboxes on the
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 LINE = 76  # octets without CRLF
-_SHORT = 300  # characters; 2,000 of them are at most a few MB
 SOFT = b"=\r\n"
 
 # What may not stand as it is: all but visible ASCII and spaces; of spaces, all but the first; one before a line break.
@@ -22,24 +20,23 @@ _HEX = {bytes([octet]): b"=%02X" % octet for octet in range(256)}
 _CHANGED_ON_THE_WAY = (b".", b"From ")
 
 
-class Quoted(dict[str, bytes]):
-    """Segments already encoded; any other is encoded when asked for, and at most its last users remember it."""
+class Encoded(dict[str, bytes]):
+    """Segments by their words, each encoded when it is first asked for."""
 
     __slots__ = ()
 
-    def __missing__(self, text: str) -> bytes:
-        return _remembered(text) if len(text) < _SHORT else segment(text)
+    def __missing__(self, words: str) -> bytes:
+        encoded = self[words] = segment(words)
+        return encoded
 
 
 def segment(text: str) -> bytes:
     """The text encoded, ready to stand between any others."""
     if text.isascii() and text.isprintable() and "  " not in text:
         octets = text.encode("ascii")
-        if b"=" in octets:
-            octets = octets.replace(b"=", b"=3D")
-        if len(octets) < LINE and not octets.startswith(_CHANGED_ON_THE_WAY):
-            return b"%b=\r\n" % octets if octets else b""
-        return _wrapped(octets, LINE - 1) + SOFT
+        if len(octets) < LINE and "=" not in text and not text.startswith((".", "From ")):
+            return octets + SOFT if text else b""
+        return _wrapped(octets.replace(b"=", b"=3D"), LINE - 1) + SOFT
     unix = str(text).replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
     *lines, last = unix.split(b"\n")
     encoded = [_wrapped(_escaped(line), LINE) + b"\r\n" for line in lines]
@@ -47,10 +44,6 @@ def segment(text: str) -> bytes:
         # The mark keeps a space at its end as it is: the soft line break stands behind it.
         encoded.append(_wrapped(_escaped(last + b"\n")[:-3], LINE - 1) + SOFT)
     return b"".join(encoded)
-
-
-# An email says a name or an address several times, and many readers have the same name.
-_remembered = lru_cache(maxsize=2000)(segment)
 
 
 def _escaped(line: bytes) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.messages.quoted import Quoted, segment
+from newsletter.messages.quoted import segment
 
 anything = st.text(max_size=200) | st.text(alphabet=" .\tF=rom\n-\u00e4\U0001f600", max_size=300)
 
@@ -56,8 +56,3 @@ def test_lines_are_7_bit_short_and_the_same_after_any_relay(text: str) -> None:
 )
 def test_a_segment_begins_at_the_margin_and_ends_there(text: str, encoded: bytes) -> None:
     assert segment(text) == encoded
-
-
-def test_what_is_known_is_not_encoded_again() -> None:
-    quoted = Quoted({"known": b"kept"})
-    assert [quoted["known"], quoted["new"], len(quoted)] == [b"kept", b"new=\r\n", 1]
