@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable
 
-from bench import distance, everyday, growth, ledger, making, planning, profiling, sending, waiting
+from bench import crash, distance, everyday, growth, ledger, making, planning, profiling, sending, waiting
 from bench.processes import hold_to_two_cores
 from bench.sizes import FULL, QUICK, TINY, Sizes
 from bench.table import Line, say, show
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Sizes], list[Line]]] = {
     "ledger": ledger.measure,
     "growth": growth.measure,
     "distance": distance.measure,
+    "crash": crash.measure,
     "profiling": profiling.measure,
 }
 ONLY_BY_NAME = {"profiling"}

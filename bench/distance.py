@@ -5,12 +5,18 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 
+from sqlalchemy import select
+
 from bench import letter
 from bench.peer import Peer, peer
 from bench.place import Place, scratch, sqlite
 from bench.sending import accepted
 from bench.sizes import Sizes
 from bench.table import Line, at_least
+from newsletter import clock
+from newsletter.database.engine import transaction
+from newsletter.delivery import routing
+from newsletter.delivery.models import Relay
 
 ROUND_TRIP = 0.030  # seconds
 ROUND_TRIPS = 4  # MAIL, RCPT, DATA, end of data, on a connection that stays open
@@ -35,7 +41,10 @@ def measure(sizes: Sizes) -> list[Line]:
 
 
 def allow(place: Place, connections: int) -> None:
-    """Let the relay of SMTP_URL have so many connections."""
+    """Let the relay of SMTP_URL have so many connections, as an operator does on its page."""
+    with place.application(), transaction() as session:
+        routing.keep_in_step(session, clock.now())
+        session.scalars(select(Relay)).one().connections = connections
 
 
 def _broadcast(place: Place, far: Peer, sizes: Sizes) -> tuple[float, int]:

@@ -34,9 +34,9 @@ QUICK = Sizes(
 )
 TINY = Sizes(
     broadcast=60,
-    growing=(40, 80),
+    growing=(40, 1_000),
     large=400,
-    piece=2,
+    piece=0.5,
     signups=2,
     pause=0.1,
     distant=60,
