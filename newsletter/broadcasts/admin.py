@@ -203,6 +203,8 @@ def show(broadcast_id: int) -> str:
         count=queries.count(session, who) if draft else 0,
         when_words=rules.moment_words(found.send_at, now, look().zone),
         progress=progress(found, tally) if found.started_at else None,
+        pressed=queries.pressed(session, broadcast_id) if found.started_at else None,
+        accepted=tally.accepted,
         reason=queries.reason_of(broadcast_id),
         problem=aiming.problem_of(session, found, now) if draft else None,
         may_take_back=rules.may_take_back(found.state, found.planned_to),

@@ -20,6 +20,8 @@ from newsletter.delivery.models import Delivery
 from newsletter.delivery.models import Tally as Counter
 from newsletter.delivery.rules import State
 from newsletter.errors import InputError, NotFound
+from newsletter.tracking import queries as tracking
+from newsletter.tracking.queries import LinkClicks
 from newsletter.web.paging import LIKE_ESCAPE, containing
 
 
@@ -271,6 +273,21 @@ def delivery_ids(session: Session, broadcast_id: int, subscriber_ids: Iterable[i
         Delivery.reason == reason_of(broadcast_id), Delivery.subscriber_id.in_(list(subscriber_ids))
     )
     return [(person, delivery) for person, delivery in session.execute(found)]
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """Which links of a broadcast its readers pressed, the one with the most readers first, and how many did at all."""
+
+    readers: int
+    links: list[LinkClicks]
+
+
+def pressed(session: Session, broadcast_id: int) -> Pressed:
+    """What readers pressed so far; reads every click of the broadcast, so it is for a page and not for a poll."""
+    theirs = select(Delivery.id).where(Delivery.reason == reason_of(broadcast_id))
+    links = tracking.clicks_by_link(session, theirs)
+    return Pressed(tracking.readers_who_clicked(session, theirs) if links else 0, links)
 
 
 def reason_words(session: Session, reason: str) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import Select, distinct, func, select
 from sqlalchemy.orm import Session
@@ -25,6 +24,11 @@ class LinkClicks:
     url: str
     readers: int
     clicks: int
+
+    @property
+    def shown(self) -> str:
+        """The address in short."""
+        return rules.short(self.url)
 
 
 @dataclass(frozen=True)
@@ -95,16 +99,10 @@ def near(session: Session, delivery_ids: Sequence[int], since: datetime) -> Sequ
 def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
     """What a person pressed in their emails."""
     return [
-        HistoryLine(click.at, "click", f"Pressed the link to {_short(click.url)}")
+        HistoryLine(click.at, "click", f"Pressed the link to {rules.short(click.url)}")
         for click in clicks_of_person(session, subscriber_id)
         if not click.robot
     ]
-
-
-def _short(url: str) -> str:
-    parts = urlsplit(url)
-    shown = f"{parts.hostname}{parts.path}".removesuffix("/")
-    return shown if len(shown) <= 80 else shown[:79] + "…"
 
 
 def held(session: Session, subscriber_id: int) -> dict[str, Any]:

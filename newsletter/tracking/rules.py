@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 LONGEST_URL = 2000  # some mail programs cut longer ones, so such an email is broken already
+LONGEST_SHOWN = 80
 LARGEST_ID = 2**31 - 1  # what the column holds; PostgreSQL answers a larger one with an error
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _NUMBER = re.compile(r"[1-9a-z][0-9a-z]{0,5}", re.ASCII)  # six digits reach 2,176,782,335
@@ -60,6 +61,13 @@ def worth_tracking(url: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
     except ValueError:
         return False
+
+
+def short(url: str) -> str:
+    """An address as people say it: without its scheme, without what follows the path, cut when it is long."""
+    parts = urlsplit(url)
+    said = f"{parts.hostname}{parts.path}".removesuffix("/")
+    return said if len(said) <= LONGEST_SHOWN else said[: LONGEST_SHOWN - 1] + "…"
 
 
 def digest(url: str) -> str:

@@ -198,6 +198,19 @@ def test_an_address_holds_the_token_and_the_links_number_and_nothing_else() -> N
     assert rules.address("https://studio.example", "TOKEN", 36) == rules.door("https://studio.example", "TOKEN") + "10"
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://example.org/", "example.org"),
+        ("https://Example.org/moves/day?three=3#four", "example.org/moves/day"),
+        ("https://example.org/" + "x" * 68, "example.org/" + "x" * 68),
+        ("https://example.org/" + "x" * 69, "example.org/" + "x" * 67 + "…"),
+    ],
+)
+def test_an_address_as_people_say_it(url: str, said: str) -> None:
+    assert rules.short(url) == said
+
+
 def test_a_digest_tells_addresses_apart() -> None:
     assert len({rules.digest(url) for url in ("https://a.example/", "https://a.example", "https://a.example/ü")}) == 3
     assert len(rules.digest("https://a.example/")) == 32
