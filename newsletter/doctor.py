@@ -98,8 +98,8 @@ def _workers() -> Iterator[Finding]:
     left = health.stuck(db.session(), now)
     if left:
         yield Finding(
-            f"{left:,} emails are in the hands of a worker that does not answer.",
-            "Nothing to do while another worker runs: it takes them back within a minute. Else start one.",
+            f"{left:,} {'email is' if left == 1 else 'emails are'} in the hands of a worker that does not answer.",
+            "Nothing to do while another worker runs: it takes back what was not sent. Else start one.",
             serious=False,
         )
 

@@ -147,7 +147,8 @@ def _conditions(session: Session, asked: Filters) -> list[ColumnElement[bool]]:
     if asked.kind in KINDS:
         where.append(Delivery.reason.startswith(f"{asked.kind}:"))
     if asked.reason:
-        where.append(Delivery.reason == asked.reason)
+        # Not the bare column: SQLite would take the index of a whole batch for the shortest way to its few of a state.
+        where.append(Delivery.reason.concat("") == asked.reason)
     if asked.search:
         theirs = Delivery.subscriber_id.in_(_people(session, asked.search))
         subject = Delivery.subject.ilike(containing(asked.search), escape=LIKE_ESCAPE)
@@ -167,7 +168,8 @@ def _people(session: Session, search: str) -> Sequence[int]:
             return exact
     except InputError:
         pass  # half an address is a search like any other
-    found = select(Subscriber.id).where(Subscriber.email.ilike(containing(search), escape=LIKE_ESCAPE))
+    # The key is in lower case: comparing without case costs PostgreSQL two seconds for a million people.
+    found = select(Subscriber.id).where(Subscriber.email_key.like(containing(search.lower()), escape=LIKE_ESCAPE))
     return session.scalars(found.order_by(Subscriber.id.desc()).limit(PEOPLE)).all()
 
 
