@@ -22,7 +22,7 @@ from newsletter.delivery import counting, dkim
 from newsletter.delivery.counting import Tails
 from newsletter.delivery.dkim import Signer
 from newsletter.delivery.letters import Letter, Withdrawn, guarded, writer_of
-from newsletter.delivery.rules import Claimed
+from newsletter.delivery.rules import Claimed, Lane
 from newsletter.delivery.smtp.envelope import Outgoing
 from newsletter.errors import SuppleError
 from newsletter.messages import mime
@@ -41,6 +41,7 @@ class Sealed:
     message_id: str
     subject: str
     content: bytes
+    lane: int = Lane.TRANSACTIONAL
 
     @property
     def outgoing(self) -> Outgoing:
@@ -134,6 +135,7 @@ def make(draft: Draft, signers: Sequence[Signer], now: datetime, tails: Tails = 
         leave=links["unsubscribe"],
         now=now,
         signers=signers,
+        lane=claimed.lane,
     )
 
 
@@ -169,6 +171,7 @@ def seal(
     leave: str,
     now: datetime,
     signers: Sequence[Signer] = (),
+    lane: int = Lane.TRANSACTIONAL,
 ) -> Sealed:
     """Put a rendered email into its envelope and sign it; `leave` is the link for one-click unsubscribing."""
     settings = current()
@@ -185,7 +188,7 @@ def seal(
         attachments=letter.attachments,
     )
     content = dkim.sealed(mime.assemble(rendered, envelope), signers, now)
-    return Sealed(delivery_id, sender, address, message_id, rendered.subject, content)
+    return Sealed(delivery_id, sender, address, message_id, rendered.subject, content, lane)
 
 
 def sender_domain(settings: Settings) -> str:

@@ -94,9 +94,11 @@ PARKED = datetime(9999, 1, 1, tzinfo=UTC)
 
 # Marked as sending in one commit: after a crash at most this many per connection are uncertain (semantics 2.3).
 WINDOW = 25
-# An urgent email waits for what was claimed before it: no more than goes out in about this time (semantics 2.7).
-BATCH_SECONDS = 0.5
-SMALLEST_BATCH, LARGEST_BATCH = 4, 400
+# An urgent email waits for the window before it: no more than goes out in about this time (semantics 2.7).
+WINDOW_SECONDS = 0.5
+SMALLEST_WINDOW = 4
+# Claimed and made in one go: few enough to be made in a moment, enough that its statements cost each email little.
+BATCH = 250
 
 # A worker that has not finished a claim after this long is taken for dead; one batch takes seconds.
 LEASE = timedelta(minutes=5)
@@ -146,10 +148,13 @@ def batch_of(reason: str, lane: int) -> str:
     return reason if lane == Lane.BULK else f"lane:{lane}"
 
 
-def next_batch(size: int, seconds: float) -> int:
-    """How many to claim next, when the last `size` emails took that long: twice as many while that stays quick."""
-    fitting = size * 2 if seconds <= 0 else min(size * 2, int(size * BATCH_SECONDS / seconds))
-    return max(SMALLEST_BATCH, min(LARGEST_BATCH, fitting))
+def next_window(size: int, answered: int, seconds: float, most: int) -> int:
+    """How many emails to have under way next, when so many were answered in `seconds`: what goes out in half a second.
+
+    At most twice as many as before, so that a slow relay is found out by a few emails.
+    """
+    fitting = int(answered * WINDOW_SECONDS / seconds) if seconds > 0 else most
+    return max(SMALLEST_WINDOW, min(fitting, size * 2, most))
 
 
 def outcome(reply: Reply) -> State:

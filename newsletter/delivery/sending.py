@@ -22,7 +22,7 @@ from newsletter.delivery.composing import Draft, Sealed
 from newsletter.delivery.letters import Withdrawn, guarded
 from newsletter.delivery.routing import Way
 from newsletter.delivery.rules import Claimed, Lane, Reply, State
-from newsletter.delivery.smtp.wire import Answer
+from newsletter.delivery.smtp.events import Answer
 from newsletter.delivery.transports import Handover
 from newsletter.errors import Busy, RelayError, SuppleError
 from newsletter.settings import current
@@ -50,16 +50,11 @@ class Line:
         self.ready: deque[Sealed] = deque()  # claimed and made
         self.flying: dict[int, Sealed] = {}  # marked as sending and handed over, by delivery id
         self.answers: list[Answer] = []  # not written down yet
-        self.size, self.connections = rules.SMALLEST_BATCH, 1
+        self.window, self.connections = rules.SMALLEST_WINDOW, 1
         self.problem: RelayError | None = None  # why the relay cannot be used any more
         self.told = False  # and whether that was written down
-        self.filled_at = self.kept_at = self.turned_at = time.monotonic()
-        self.again_at = 0.0
-
-    @property
-    def capacity(self) -> int:
-        """How many emails may be marked as sending at once (semantics 2.3)."""
-        return min(self.size, rules.WINDOW * self.connections)
+        self.kept_at = self.turned_at = time.monotonic()
+        self.again_at = 0.0  # before this moment nothing more is claimed
 
     @property
     def outstanding(self) -> int:
@@ -67,28 +62,35 @@ class Line:
         return len(self.flying) - len(self.answers)
 
     def fill(self) -> int:
-        """Claim and make the next batch when the last one is nearly gone; returns how many were claimed."""
+        """Claim and make the next batch when the last one is nearly gone, and what is urgent at once.
+
+        Returns how many were claimed.
+        """
         now = time.monotonic()
-        if self.problem or len(self.ready) > self.size // 2 or now < self.again_at:
+        if self.problem or now < self.again_at:
             return 0
-        self.size, self.filled_at = rules.next_batch(self.size, now - self.filled_at), now
-        claimed = self._claim()
-        if len(claimed) < self.size // 2:
+        low = len(self.ready) <= rules.BATCH // 2
+        lanes = self.way.lanes if low else [lane for lane in self.way.lanes if lane is not Lane.BULK]
+        claimed = self._claim(lanes)
+        if not low or len(claimed) < rules.BATCH // 2:
             self.again_at = now + PAUSE
         if claimed:
             self._make(claimed)
         return len(claimed)
 
-    def _claim(self) -> list[Claimed]:
-        claimed: list[Claimed] = []
-        now = clock.now()
-        with transaction() as session:
-            for lane in self.way.lanes:
-                if len(claimed) < self.size and handover.is_due(session, lane, now):
-                    claimed += self._claim_lane(session, lane, self.size - len(claimed), now)
+    def _claim(self, lanes: Sequence[Lane]) -> list[Claimed]:
+        reading, now, claimed = db.session(), clock.now(), list[Claimed]()
+        due = [lane for lane in lanes if handover.is_due(reading, lane, now)]
+        reading.rollback()  # asked without the lock that every writer needs: mostly nothing is due
+        if due:
+            with transaction() as session:
+                for lane in due:
+                    claimed += self._claim_lane(session, lane, rules.BATCH - len(claimed), now)
         return claimed
 
     def _claim_lane(self, session: Session, lane: Lane, wanted: int, now: datetime) -> list[Claimed]:
+        if wanted <= 0:
+            return []
         drawn = routing.draw(session, self.way.relay_id, self.worker, wanted, now, lane=lane)
         claimed = handover.claim_due(session, self.worker, now, drawn.emails, lane) if drawn.emails else []
         routing.unused(session, self.way.relay_id, drawn.emails - len(claimed), now)
@@ -113,7 +115,7 @@ class Line:
                 counted = tails.get(draft.letter.compiled.links, ())
                 made = guarded(partial(composing.make, draft, signers, now, counted), one.id)
                 if isinstance(made, Sealed):
-                    self.ready.append(made)
+                    self._line_up(made)
                 else:
                     unmade[one.id] = made
             elif draft is not None:
@@ -121,6 +123,13 @@ class Line:
             if number % LOOK_AFTER == 0 and self.flying:
                 self.look_after(0)
         _write_off(unmade, now)
+
+    def _line_up(self, made: Sealed) -> None:
+        """At the end, or before everything less urgent."""
+        place = len(self.ready)
+        while place and self.ready[place - 1].lane > made.lane:
+            place -= 1
+        self.ready.insert(place, made)
 
     def _paced(self, drafts: composing.Drafts, now: datetime) -> composing.Drafts:
         """Those whose recipient's domain has room now; the others are put off to the moment it has (semantics 2.9)."""
@@ -143,7 +152,7 @@ class Line:
         """Whether enough has happened to write it down and to begin the next window."""
         if not self.answers and (not self.ready or self.problem):
             return False
-        much = len(self.answers) * 2 >= self.capacity or not self.outstanding
+        much = len(self.answers) * 2 >= self.window or not self.outstanding
         return much or time.monotonic() - self.turned_at > TARDY
 
     def turn_over(self) -> None:
@@ -153,16 +162,24 @@ class Line:
         """
         if self.exchange is None and not self.problem:
             self._open()
-        room = 0 if self.problem else self.capacity - self.outstanding
+        self._measure()
+        room = 0 if self.problem else self.window - self.outstanding
         window = [self.ready.popleft() for _ in range(max(0, min(room, len(self.ready))))]
         mine = self._faithfully([one.delivery_id for one in window])
         self.answers.clear()
         going = [one for one in window if one.delivery_id in mine]
         self.flying |= {one.delivery_id: one for one in going}
-        self.turned_at = time.monotonic()
         if self.exchange is not None and going:
             self.exchange.keep(self.connections)
             self.exchange.hand_over([one.outgoing for one in going])
+
+    def _measure(self) -> None:
+        """How many emails may be marked as sending at once (semantics 2.3): as many as the relay takes in a moment."""
+        now = time.monotonic()
+        if self.answers:
+            most = rules.WINDOW * self.connections
+            self.window = rules.next_window(self.window, len(self.answers), now - self.turned_at, most)
+        self.turned_at = now
 
     def _faithfully(self, window: list[int]) -> set[int]:
         until = time.monotonic() + FAITHFUL

@@ -339,7 +339,7 @@ def test_2_3_a_slow_server_does_not_let_two_workers_send_the_same(mailing: Flask
 
 
 def test_a_worker_asked_to_stop_ends_its_window_and_leaves_nothing_uncertain(mailing: Flask, peer: Peer) -> None:
-    plan(*(f"reader{number}@example.org" for number in range(rules.SMALLEST_BATCH + 5)))
+    plan(*(f"reader{number}@example.org" for number in range(rules.SMALLEST_WINDOW + 5)))
 
     class StopsAfterTheFirst:
         """The worker's stop flag, raised while the first email is on its way."""
@@ -354,4 +354,4 @@ def test_a_worker_asked_to_stop_ends_its_window_and_leaves_nothing_uncertain(mai
     queue().stop_flag = Event()
     send()
     assert set(states().values()) == {State.ACCEPTED}
-    assert len(peer.taken) == rules.SMALLEST_BATCH + 5
+    assert len(peer.taken) == rules.SMALLEST_WINDOW + 5
