@@ -83,13 +83,14 @@ def _prove(broadcast_id: int) -> int:
 
 
 def _proved(broadcast: Broadcast) -> Proof:
-    """Prove for one turn's time, at least one piece."""
+    """Prove for one turn's time, at least one reader."""
     session, until, now = db.session(), monotonic() + TURN, clock.now()
     proof = Proof(session, broadcast)
     while True:
         people, tags = proof.load(session, PIECE)
         session.rollback()
-        proof.make(people, tags, now)
+        if not proof.make(people, tags, now, until):
+            return proof
         if len(people) < PIECE:
             proof.reached_the_end()
             return proof

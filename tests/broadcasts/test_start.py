@@ -138,21 +138,21 @@ def test_2_5_two_workers_at_once_start_it_once(app: Flask, database_url: str, tm
 def test_2_7_proof_and_plan_go_in_slices_so_that_others_are_sent_in_between(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "PIECE", 4)
+    monkeypatch.setattr(jobs, "PIECE", 2)
     monkeypatch.setattr(jobs, "TURN", 0)
-    monkeypatch.setattr(running, "PLANNED_AT_ONCE", 5)
-    readers = crowd(10)
+    monkeypatch.setattr(running, "PLANNED_AT_ONCE", 2)
+    readers = crowd(3)
     number = queued()
     seen = []
     while jobs.start_due():
         found = broadcast(number)
         seen.append((found.state, found.proved, len(rows(number))))
     assert seen == [
-        ("starting", 4, 0),
-        ("starting", 8, 0),
-        ("starting", 10, 0),  # 2.11: every one is made before the first is planned
-        ("starting", 10, 5),
-        ("started", 10, 10),
+        ("starting", 1, 0),
+        ("starting", 2, 0),
+        ("starting", 3, 0),  # 2.11: every one is made before the first is planned
+        ("starting", 3, 2),
+        ("started", 3, 3),
     ]
     assert set(rows(number)) == set(readers)
 
@@ -197,7 +197,7 @@ def test_2_5_killed_at_any_commit_the_next_worker_goes_on_where_it_stood(
         assert rows(number) == dict.fromkeys(readers, State.PLANNED)
         assert (broadcast(number).state, broadcast(number).proved) == ("started", 3)
         deaths += 1
-    assert deaths == 7  # begin, twice take and note a slice of the proof, plan two slices
+    assert deaths == 9  # begin, three times take and note a slice of the proof, plan two slices
 
 
 def _dying_after(commits: int, committed: bool) -> Callable[[], AbstractContextManager[Session]]:
