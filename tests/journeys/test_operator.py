@@ -29,6 +29,7 @@ def test_from_the_first_link_to_an_email_that_everybody_gets(server: Server, bro
     rooms = ["/admin/", "/admin/subscribers", "/admin/ledger", "/admin/broadcasts", "/admin/broadcasts/new"]
     rooms += ["/admin/magnets", "/admin/comments", "/admin/pages", "/admin/sequences", "/admin/settings"]
     rooms += ["/admin/account", "/admin/activity", "/admin/subscribers?q=alice", "/admin/ledger?q=alice"]
+    rooms += ["/admin/relays", "/admin/relays/new", "/admin/relays/dns"]
     for room in rooms:
         operator.go(room)
     for room, inside in (("subscribers", "subscribers/"), ("ledger", "ledger/"), ("magnets", "magnets/")):
