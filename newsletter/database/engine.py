@@ -24,13 +24,27 @@ migrate = Migrate(directory="newsletter/database/migrations", compare_type=True,
 
 # A writer on SQLite waits this long for the other writer; a transaction here lasts milliseconds, so 10 s means trouble.
 BUSY_SECONDS = 10
+# A machine that is cut off from the network in the middle of a transaction would keep its rows locked for two hours,
+# which is how long the kernel believes in a silent connection; and would itself wait as long for an answer. Nobody here
+# leaves a transaction idle: whoever does for 20 s is gone, and those who wait for its locks outlast that.
+POSTGRES = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+    "options": "-c idle_in_transaction_session_timeout=20s -c lock_timeout=30s "
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+}
 
 
 def init(app: Flask, url: str) -> None:
     """Give `app` its database at `url`."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     kind: dict[str, Any] = (
-        {"connect_args": {"timeout": BUSY_SECONDS}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+        {"connect_args": {"timeout": BUSY_SECONDS}}
+        if url.startswith("sqlite")
+        else {"pool_pre_ping": True, "connect_args": POSTGRES}
     )
     # Without it an error's text tells the values of the statement, names and addresses among them.
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = kind | {"hide_parameters": True}

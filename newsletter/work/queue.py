@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from threading import Event
 from typing import Any
@@ -10,6 +11,9 @@ from urllib.parse import urlsplit
 import structlog
 from flask import Flask, current_app
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
+from psycopg.errors import InternalError, UniqueViolation
+
+from newsletter.database.engine import POSTGRES
 
 log = structlog.get_logger()
 
@@ -21,9 +25,20 @@ def make_queue(url: str) -> Huey:
     if scheme.startswith("redis"):
         return RedisHuey("supple", url=url, **common)
     if scheme.startswith("postgresql"):
-        return PostgresHuey("supple", dsn=url.replace("postgresql+psycopg://", "postgresql://"), **common)
+        return _postgres(url.replace("postgresql+psycopg://", "postgresql://"), common)
     # Without fsync: a wake-up lost in a power cut costs a minute, and the ledger has its own, durable, file.
     return SqliteHuey("supple", filename=url.removeprefix("sqlite:///"), fsync=False, **common)
+
+
+def _postgres(dsn: str, common: dict[str, Any]) -> Huey:
+    for pause in (0.05, 0.2, 1):
+        try:
+            return PostgresHuey("supple", dsn=dsn, **common, **POSTGRES)
+        except (UniqueViolation, InternalError):
+            # Several workers start at once and each makes the tables: "if not exists" does not wait for another that
+            # is just making them. A moment later they are there.
+            time.sleep(pause)
+    return PostgresHuey("supple", dsn=dsn, **common, **POSTGRES)
 
 
 class Queue:

@@ -105,13 +105,13 @@ class Storm:
         """Count what a dead worker leaves uncertain, and let its leases end: minutes pass."""
         self.tally.uncertain_at_once.append(self.held_by(pid, State.SENDING))
         with transaction() as session:
-            session.execute(update(Delivery).where(_of_worker(pid), _UNDER_WAY).values(lease_until=clock.now()))
+            session.execute(update(Delivery).where(of_worker(pid), _UNDER_WAY).values(lease_until=clock.now()))
 
     def held_by(self, pid: int, *states: State) -> int:
         """How many emails a worker has under way (in these states)."""
         which = Delivery.state.in_(states) if states else _UNDER_WAY
         with self.app.app_context():
-            return db.session.scalar(select(func.count()).select_from(Delivery).where(_of_worker(pid), which)) or 0
+            return db.session.scalar(select(func.count()).select_from(Delivery).where(of_worker(pid), which)) or 0
 
     def strike(self) -> None:
         """Kill someone, now or at a chosen moment of the next email."""
@@ -156,7 +156,8 @@ class Storm:
 _UNDER_WAY = Delivery.state.in_([State.CLAIMED, State.SENDING])
 
 
-def _of_worker(pid: int) -> ColumnElement[bool]:
+def of_worker(pid: int) -> ColumnElement[bool]:
+    """The emails that a worker has claimed."""
     return or_(Delivery.claimed_by.like(f"%:{pid}:%"), Delivery.claimed_by.like(f"%:{pid}"))
 
 
@@ -188,7 +189,7 @@ def people(count: int) -> list[str]:
         return [person(session, f"reader{number}@example.org", now=now).email for number in range(count)]
 
 
-def _queue() -> int:
+def queue_letter() -> int:
     """An email to everybody, queued as `flask broadcast` does."""
     with transaction() as session:
         return broadcasts.queue_from_file(session, LETTER, "all", None, clock.now()).id
@@ -244,14 +245,13 @@ def storm(app: Flask, folder: Path, *, kills: int, seed: int, workers: int = 3, 
         while tally.killed.total() < kills:
             world.keep_alive()
             if world.waiting() < readers and not _is_starting(app):
-                queued.append(_queue())
+                queued.append(queue_letter())
                 visitors.wanted.set()
             world.strike()
             time.sleep(world.dice.random() * PAUSE * 2)
         visitors.over.set()
         visitors.join()
         world.calm()
-        tally.bound = window()
         tally.at_a_stage = len(world.peer.lines("killed")) + len(world.peer.lines("died"))
         tally.signed_up, tally.queued = len(visitors.signed_up), len(visitors.queued)
         promised = [(email, f"broadcast:{number}") for number in queued + visitors.queued for email in everyone]
@@ -263,6 +263,7 @@ def storm(app: Flask, folder: Path, *, kills: int, seed: int, workers: int = 3, 
 
 def judge(tally: Tally, peer: PeerProcess, promised: list[tuple[str, str]]) -> None:
     """Compare the peer's log with the ledger."""
+    tally.bound = window()
     rows, took = ledger(), [(line[0], line[1]) for line in peer.lines("took")]
     counted = Counter(took)
     tally.emails, tally.states = len(rows), Counter(row.state for row in rows)
