@@ -28,12 +28,8 @@ class Handover(Protocol):
     """What hands emails over: an `Exchange`, or the built-in mailbox with the same manners."""
 
     name: str
+    outstanding: int
     problem: RelayError | None
-
-    @property
-    def outstanding(self) -> int:
-        """How many were handed over and not answered yet."""
-        ...
 
     def __enter__(self) -> Self:
         """Be ready; raises RelayError when that cannot be."""

@@ -22,10 +22,14 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """An email that surely did not go, and may go over another connection; `reply` is the 421 it met."""
+    """An email that surely did not go, and may go over another connection; `reply` is the 421 it met.
+
+    `first` when it was the one the server was at: the others were only waiting behind it.
+    """
 
     email: Outgoing
     reply: Reply | None
+    first: bool
 
 
 @dataclass(frozen=True, slots=True)

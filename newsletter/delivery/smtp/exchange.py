@@ -20,26 +20,26 @@ from newsletter.settings import Smtp
 
 # Connections in a row that broke before the relay had answered a single email: then it is the relay, not the line.
 MOST_FAILURES = 3
-# Connections that one email may see break before its end left, or hear 421 on: it comes back in minutes instead.
+# Fresh connections that one email may see break before its end left, or hear 421 on: then it has to wait.
 MOST_TRIES, MOST_CLOSINGS = 3, 2
 
 
 class Exchange:
     """Hands emails over to one relay; a context manager, entering raises RelayError when the relay cannot be used.
 
-    Not for several threads. `outstanding` counts what was handed over and not answered yet; `problem` is set when the
-    relay cannot be used any more, and then everything that had not begun comes back as `Answer(key, None)`.
+    Not for several threads. `outstanding` counts what was handed over and not told by `answers` yet; `problem` is set
+    when the relay cannot be used any more, and then everything that had not begun comes back as `Answer(key, None)`.
     """
 
     def __init__(self, smtp: Smtp, *, connections: int, patience: Patience | None = None, name: str = "") -> None:
         self.name = name or f"{smtp.host}:{smtp.port}"
+        self.outstanding = 0
         self.problem: RelayError | None = None
         self._smtp, self._patience, self._limit = smtp, patience or Patience(), connections
         self._queue, self._answers, self._tries = deque[Outgoing](), list[Answer](), dict[int, int]()
         self._lines: list[Connection] = []
         self._places: list[Place] = []
         self._poll = selectors.DefaultSelector()
-        self._handed = 0
         self._failures, self._rests_until, self._looks_at = 0, 0.0, 0.0
         self._tick = min(0.25, self._patience.command / 4, self._patience.goodbye / 4)
 
@@ -68,7 +68,7 @@ class Exchange:
 
     def hand_over(self, emails: Sequence[Outgoing]) -> None:
         """Queue emails; further connections are opened as the queue needs them."""
-        self._handed += len(emails)
+        self.outstanding += len(emails)
         self._queue.extend(emails)
         if self._tries:
             for email in emails:
@@ -88,13 +88,8 @@ class Exchange:
             self._drive(min(left, self._tick))
         answers = self._answers.copy()
         self._answers.clear()
-        self._handed -= len(answers)
+        self.outstanding -= len(answers)
         return answers
-
-    @property
-    def outstanding(self) -> int:
-        """How many were handed over and not answered yet."""
-        return self._handed - len(self._answers)
 
     def _drive(self, wait: float) -> None:
         turns = self._poll.select(wait)
@@ -110,17 +105,18 @@ class Exchange:
             self._spread(now)
 
     def _handle(self, line: Connection, events: list[Event], now: float) -> None:
+        if not events:
+            return
+        back = [event for event in events if type(event) is Returned]
         for event in events:
             self._react(line, event, now)
-        if events:
-            self._spread(now)
+        self._queue.extendleft(event.email for event in reversed(back) if self._may_go_again(line, event))
+        self._spread(now)
 
     def _react(self, line: Connection, event: Event, now: float) -> None:
         if type(event) is Ready:
             # The next connections begin where this one got through.
             self._places.sort(key=lambda place: place != line.place)
-        elif type(event) is Returned:
-            self._again(event)
         elif type(event) is Refused:
             reply = event.reply
             self._stop(RelayError(f"The mail server {self.name} refuses us: {reply.code} {reply.text}"))
@@ -128,17 +124,17 @@ class Exchange:
             self._lines.remove(line)
             self._judge(line, event, now)
 
-    def _again(self, returned: Returned) -> None:
-        """Another connection takes the email, but not for ever."""
-        email, reply = returned.email, returned.reply
-        tries = self._tries[email.key] = self._tries.get(email.key, 0) + 1
-        if reply is not None and tries >= MOST_CLOSINGS:
-            self._answers.append(Answer(email.key, reply))
-        elif tries >= MOST_TRIES:
-            told = f"4.4.2 The connection to {self.name} broke {tries} times in the middle of this email"
-            self._answers.append(Answer(email.key, Reply(451, "4.4.2", told, "session")))
-        else:
-            self._queue.appendleft(email)
+    def _may_go_again(self, line: Connection, returned: Returned) -> bool:
+        """Whether another connection takes the email: not for ever, if it breaks them."""
+        if line.wire.handled or not returned.first:
+            return True  # a connection that served others before says nothing about this email by breaking
+        key, reply = returned.email.key, returned.reply
+        tries = self._tries[key] = self._tries.get(key, 0) + 1
+        if tries < (MOST_TRIES if reply is None else MOST_CLOSINGS):
+            return True
+        told = f"4.4.2 The connection to {self.name} broke {tries} times in the middle of this email"
+        self._answers.append(Answer(key, reply or Reply(451, "4.4.2", told, "session")))
+        return False
 
     def _judge(self, line: Connection, over: Over, now: float) -> None:
         """What the end of one connection says about the relay."""

@@ -325,7 +325,7 @@ class Wire:
     def _finish(self, job: _Job, reply: Reply, stage: Stage) -> None:
         self._jobs.popleft()
         if reply.code == CLOSING and stage is not END:
-            self._events.append(Returned(job.email, reply))
+            self._events.append(Returned(job.email, reply, first=True))
         else:
             self._answer(job.email.key, reply)
 
@@ -340,20 +340,20 @@ class Wire:
 
     def _end(self, why: str, *, orderly: bool) -> None:
         jobs, self._jobs = self._jobs, deque()
-        for job in jobs:
-            self._settle(job, why, orderly)
+        for number, job in enumerate(jobs):
+            self._settle(job, why, orderly=orderly, first=number == 0)
         problem = None if self.ready else Unusable(self._name, f"{why}.", soon=True)
         self._over(why, problem, idle=not jobs and self.ready)
 
-    def _settle(self, job: _Job, why: str, orderly: bool) -> None:
+    def _settle(self, job: _Job, why: str, *, orderly: bool, first: bool) -> None:
         gone = self._sent > job.point
         if job.refusal and job.refusal.code != CLOSING and not (gone and job.taken):
             self._answer(job.email.key, job.refusal)
         elif job.refusal and job.refusal.code == CLOSING and orderly:
-            self._events.append(Returned(job.email, job.refusal))
+            self._events.append(Returned(job.email, job.refusal, first))
         elif not gone or (self.closing and orderly and not job.heard):
             # After 421 and its own end the server has read no further (RFC 5321 section 3.8).
-            self._events.append(Returned(job.email, job.refusal))
+            self._events.append(Returned(job.email, job.refusal, first))
         else:
             self._answers.append(Answer(job.email.key, Reply(0, text=f"The answer was lost: {why}")))
 

@@ -24,7 +24,7 @@ def told(event: Event | Answer) -> tuple[object, ...]:
     match event:
         case Answer(key, reply):
             return (key, None if reply is None else reply.code)
-        case Returned(returned, reply):
+        case Returned(returned, reply, _):
             return ("back", returned.key, None if reply is None else reply.code)
         case Refused(reply):
             return ("stop", reply.code)
