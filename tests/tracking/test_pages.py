@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from werkzeug.test import TestResponse
 
 from newsletter import tokens
@@ -16,7 +16,7 @@ from newsletter.database.engine import db
 from newsletter.errors import Busy
 from newsletter.settings import current
 from newsletter.tokens import Purpose
-from newsletter.tracking import rules
+from newsletter.tracking import pages, rules
 from newsletter.tracking.models import Click
 from tests.people import NOW
 from tests.tracking.conftest import HIPS, MOVES, PHONE, Post
@@ -177,3 +177,25 @@ def test_a_redirect_does_not_wait_for_the_one_writer(app: Flask, post: Post) -> 
         assert datetime.now(UTC) - began < timedelta(seconds=2)
         other.rollback()
     assert len(kept(app)) == 1
+
+
+def test_a_link_that_was_followed_once_works_while_the_database_is_away(
+    app: Flask, client: FlaskClient, post: Post
+) -> None:
+    path = f"/c/{post.token()}/{rules.base36(post.moves)}"
+    assert open_link(client, path).headers["Location"] == MOVES
+    asked: list[str] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+    assert app.extensions["clicks"].flush()
+    asked.clear()
+    assert open_link(client, path, Sec_GPC="1").headers["Location"] == MOVES  # a click would be written meanwhile
+    assert asked == []
+
+
+def test_the_links_that_are_known_do_not_pile_up(
+    app: Flask, client: FlaskClient, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "MOST_KNOWN", 1)
+    for link, url in ((post.moves, MOVES), (post.hips, HIPS), (post.hips, HIPS), (post.moves, MOVES)):
+        assert open_link(client, f"/c/{post.token()}/{rules.base36(link)}").headers["Location"] == url
+        assert app.extensions["known_links"] == {link: url}
