@@ -86,16 +86,11 @@ def _proved(broadcast: Broadcast) -> Proof:
     """Prove for one turn's time, at least one reader."""
     session, until, now = db.session(), monotonic() + TURN, clock.now()
     proof = Proof(session, broadcast)
-    while True:
-        people, tags = proof.load(session, PIECE)
-        session.rollback()
-        if not proof.make(people, tags, now, until):
-            return proof
-        if len(people) < PIECE:
-            proof.reached_the_end()
-            return proof
+    while not proof.is_finished:
+        proof.step(session, PIECE, now, until)
         if monotonic() > until:
-            return proof
+            break
+    return proof
 
 
 def watch_over() -> int:

@@ -20,6 +20,9 @@ from newsletter.errors import SuppleError
 
 log = structlog.get_logger()
 
+# Subscriber ids looked through for one question; with ten tagged among a million, the next two hundred are all of them.
+AT_ONCE = 20_000
+
 
 class Proof:
     """One broadcast's readers from the mark on, piece by piece; `failed` says for whom it cannot be made, and why."""
@@ -32,14 +35,22 @@ class Proof:
         self.proved_to, self.seen = broadcast.proved_to, 0
         self.failed: dict[int, str] = {}
 
-    def load(self, session: Session, limit: int) -> tuple[Sequence[Reader], Mapping[int, list[str]]]:
-        """The next readers and their tags, or no tags when the text cannot ask for them."""
-        people = queries.readers(session, self.broadcast, self.proved_to, limit)
-        tags = audience.tag_names_of(session, [person.id for person in people]) if self.reads_tags else {}
-        return people, tags
+    @property
+    def is_finished(self) -> bool:
+        """Whether everybody was proved."""
+        return self.proved_to >= self.broadcast.through_id
 
-    def make(self, people: Sequence[Reader], tags: Mapping[int, list[str]], now: datetime, until: float) -> bool:
-        """Make each of these readers' email and throw it away; False when the time was up (on the monotonic clock)."""
+    def step(self, session: Session, limit: int, now: datetime, until: float) -> None:
+        """Prove the next `limit` readers, or fewer when the time is up (on the monotonic clock), but at least one."""
+        to_id = min(self.proved_to + AT_ONCE, self.broadcast.through_id)
+        people = queries.readers(session, self.broadcast, self.proved_to, to_id, limit)
+        tags = audience.tag_names_of(session, [person.id for person in people]) if self.reads_tags else {}
+        session.rollback()  # nothing is held open while emails are made
+        if self._make(people, tags, now, until) and len(people) < limit:
+            self.proved_to = to_id
+
+    def _make(self, people: Sequence[Reader], tags: Mapping[int, list[str]], now: datetime, until: float) -> bool:
+        """Make each of these readers' email and throw it away; False when the time was up."""
         for number, person in enumerate(people):
             # Asked for every one: a text with a long loop takes seconds for two hundred, and a confirmation waits.
             if number and monotonic() > until:
@@ -49,7 +60,7 @@ class Proof:
             self.seen += 1
         return True
 
-    def _make_one(self, person: Reader, tags: list[str], now: datetime) -> None:
+    def _make_one(self, person: Reader, tags: Sequence[str], now: datetime) -> None:
         try:
             render(self.letter, person, tags, now)
         except SuppleError as problem:
@@ -57,7 +68,3 @@ class Proof:
         except Exception as problem:  # whatever one reader's fields do to a template, the others are still proved
             log.exception("an email could not be made", subscriber=person.id)
             self.failed[person.id] = f"The email could not be made: {type(problem).__name__}."
-
-    def reached_the_end(self) -> None:
-        """Nobody is left above the last one."""
-        self.proved_to = self.broadcast.through_id

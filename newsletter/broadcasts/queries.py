@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 
-from sqlalchemy import Select, case, func, or_, select
+from sqlalchemy import Select, case, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter import addresses
@@ -138,24 +138,35 @@ def highest_id(session: Session) -> int:
     return session.scalar(select(func.max(Subscriber.id))) or 0
 
 
-def snapshot(broadcast: Broadcast, after_id: int, to_id: int | None = None) -> Select[int]:
+def snapshot(broadcast: Broadcast, after_id: int, to_id: int) -> Select[int]:
     """The ids of a started broadcast's readers above `after_id` and up to `to_id`, less those who have left since.
 
     An old subscriber who confirms, or gets the tag, while the slices go by has joined later as well (semantics 2.12).
     """
     who, at = audience_of(broadcast.audience), broadcast.started_at
-    found = recipients(who).where(
-        Subscriber.id > after_id,
-        Subscriber.id <= min(broadcast.through_id, to_id if to_id is not None else broadcast.through_id),
-        or_(Subscriber.confirmed_at.is_(None), Subscriber.confirmed_at <= at),
+    theirs = Subscriber.id > after_id, Subscriber.id <= min(broadcast.through_id, to_id)
+    found = audience.reachable().where(*theirs, or_(Subscriber.confirmed_at.is_(None), Subscriber.confirmed_at <= at))
+    if who.whom is Whom.PERSON:
+        return found.where(Subscriber.id == who.person)
+    if who.whom is Whom.ALL:
+        return found
+    # Asked per reader and within the slice: joined, both databases may walk through all who have the tag, for each
+    # slice anew. With half a million tagged that made 200 readers take 0.8 s.
+    tag_id = select(Tag.id).where(Tag.name == who.tag).scalar_subquery()
+    within = SubscriberTag.subscriber_id > after_id, SubscriberTag.subscriber_id <= to_id
+    tagged_then = exists().where(
+        SubscriberTag.subscriber_id == Subscriber.id,
+        SubscriberTag.tag_id == tag_id,
+        SubscriberTag.tagged_at <= at,
+        *within,
     )
-    return found.where(SubscriberTag.tagged_at <= at) if who.whom is Whom.TAG else found
+    return found.where(tagged_then)
 
 
-def readers(session: Session, broadcast: Broadcast, after_id: int, limit: int) -> list[Reader]:
-    """The next readers to prove."""
+def readers(session: Session, broadcast: Broadcast, after_id: int, to_id: int, limit: int) -> list[Reader]:
+    """The next readers to prove, at most `limit` and up to `to_id`."""
     columns = [getattr(Subscriber, column.name) for column in fields(Reader)]
-    found = snapshot(broadcast, after_id).with_only_columns(*columns).order_by(Subscriber.id).limit(limit)
+    found = snapshot(broadcast, after_id, to_id).with_only_columns(*columns).order_by(Subscriber.id).limit(limit)
     # On the connection: through the session each row would be looked for among the objects it keeps.
     return [Reader(*row) for row in session.connection().execute(found)]
 

@@ -18,7 +18,7 @@ from newsletter.application import create_app
 from newsletter.audience import actions as audience
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
-from newsletter.broadcasts import jobs, queries, running
+from newsletter.broadcasts import jobs, proof, queries, running
 from newsletter.broadcasts.letters import batch
 from newsletter.broadcasts.rules import Answers, BroadcastState
 from newsletter.database.engine import db, transaction
@@ -155,6 +155,20 @@ def test_2_7_proof_and_plan_go_in_slices_so_that_others_are_sent_in_between(
         ("started", 3, 3),
     ]
     assert set(rows(number)) == set(readers)
+
+
+def test_2_7_few_readers_far_apart_are_found_a_bounded_search_at_a_time(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof, "AT_ONCE", 2)
+    monkeypatch.setattr(running, "PLANNED_AT_ONCE", 3)
+    first = person("alice@example.org", "yoga")
+    crowd(7)
+    last = person("bob@example.org", "yoga")
+    number = queued(to="tag:yoga")
+    run()
+    assert set(rows(number)) == {first, last}
+    assert broadcast(number).proved == 2
 
 
 def test_2_12_who_joins_while_the_slices_go_by_is_not_added(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
