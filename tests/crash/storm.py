@@ -134,6 +134,19 @@ class Storm:
         with self.app.app_context():
             return db.session.scalar(select(func.count()).select_from(Delivery).where(Delivery.state.in_(OPEN))) or 0
 
+    def under_way(self) -> list[tuple[object, ...]]:
+        """What is not finished: id, state, whose, until when, tries."""
+        shown = (
+            Delivery.id,
+            Delivery.state,
+            Delivery.claimed_by,
+            Delivery.lease_until,
+            Delivery.due_at,
+            Delivery.attempts,
+        )
+        with self.app.app_context():
+            return [tuple(row) for row in db.session.execute(select(*shown).where(Delivery.state.in_(OPEN)))]
+
     def calm(self) -> None:
         """Stop the workers in order, and let turns like those of `flask worker --once` bring the rest."""
         (self.peer.folder / "fate").unlink(missing_ok=True)

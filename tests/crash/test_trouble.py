@@ -29,7 +29,7 @@ from tests.conftest import environment
 from tests.crash.postgres import OwnPostgres
 from tests.crash.storm import Storm, judge, of_worker, people, queue_letter, running
 
-PATIENCE = 90  # seconds; on a quiet machine each of these takes a few
+PATIENCE = 40  # seconds; on a quiet machine each of these takes a few
 
 
 def until(holds: Callable[[], bool], complaint: str, patience: float = PATIENCE) -> None:
@@ -49,7 +49,7 @@ def finished(world: Storm) -> None:
     """Wait until every email is on record as sent, waking the workers as any sign-up would."""
     end = time.monotonic() + PATIENCE
     while world.waiting():
-        assert time.monotonic() < end, "the emails do not go out"
+        assert time.monotonic() < end, f"these do not go out: {world.under_way()}"
         call_for_help()
         time.sleep(0.2)
 
