@@ -35,7 +35,7 @@ class _Masking(logging.Formatter):
 def init() -> None:
     """Set up logging for this process: for people on a terminal, JSON lines otherwise.
 
-    With `flask --debug worker` also one line for each email that went out; it is off because the ledger tells the same.
+    With FLASK_DEBUG=1 also one line for each email that went out; it is off because the ledger tells the same.
     """
     terminal = sys.stderr.isatty()
     level = logging.DEBUG if get_debug_flag() else logging.INFO

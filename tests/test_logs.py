@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from dataclasses import replace
+from typing import Any
 
 import pytest
+import structlog
 from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from structlog.testing import capture_logs
 
-from newsletter import logs
-from newsletter.database.engine import db
+from newsletter import clock, logs
+from newsletter.database.engine import db, transaction
+from newsletter.delivery import jobs
+from newsletter.delivery.models import Delivery
+from tests.delivery.peer import Peer, serving
+from tests.people import ALICE, BOB, CHARLIE, NOW, note_writer, person, planned, register
 
 LINES = [
     ("550 5.1.1 <alice@example.org>: User unknown", "550 5.1.1 <***@***>: User unknown"),
@@ -56,3 +65,56 @@ def test_a_databases_complaint_does_not_tell_the_values(app: Flask) -> None:
         )
     db.session().rollback()
     assert "alice" not in str(caught.value)
+
+
+@pytest.fixture
+def everything() -> Any:
+    """Also what is below the level of every day, as under `flask --debug worker`."""
+    before = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(0))
+    yield
+    structlog.configure(wrapper_class=before)
+
+
+BROKEN = "---\nsubject: A note\n---\nHello {{ subscriber.first_name.no.such.thing }}\n"
+
+
+def test_every_line_about_an_email_names_it_and_none_names_its_reader(app: Flask, everything: None) -> None:
+    register(app, {"note": note_writer(), "broken": note_writer(BROKEN)})
+    peer = Peer(recipients={BOB: f"550 5.1.1 <{BOB}>: User unknown", CHARLIE: f"451 4.3.0 <{CHARLIE}> later"})
+    with serving(peer), clock.standing_at(NOW):
+        app.extensions["settings"] = replace(app.extensions["settings"], smtp=peer.smtp())
+        with transaction() as session:
+            readers = [person(session, address) for address in (ALICE, BOB, CHARLIE)]
+            for reader in readers:
+                planned(session, reader)
+            planned(session, readers[0], reason="broken:1")
+        with capture_logs() as lines:
+            while jobs.send_due():
+                pass
+    about_emails = [line for line in lines if "email" in line["event"]]
+    ids = {row.id: row.state for row in db.session().query(Delivery)}
+    assert {line["delivery"] for line in about_emails} == set(ids)
+    assert {line["outcome"] for line in about_emails if "outcome" in line} == {"accepted", "rejected", "deferred"}
+    assert "@" not in str([{name: value for name, value in line.items() if name != "exc_info"} for line in lines])
+
+
+QUIET = """
+import structlog
+from newsletter import logs
+logs.init()
+structlog.get_logger().debug("email handed over", delivery=7)
+structlog.get_logger().info("worker started")
+"""
+
+
+@pytest.mark.parametrize(("debug", "told"), [("", ["worker started"]), ("1", ["email handed over", "worker started"])])
+def test_a_line_per_email_that_went_out_is_there_on_request(debug: str, told: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", QUIET],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"FLASK_DEBUG": debug},
+    )
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == told

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from flask import current_app
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
@@ -16,7 +15,7 @@ from newsletter.audience.rules import Status
 from newsletter.broadcasts import queries as broadcasts_queries
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState
-from newsletter.dashboard.rules import Day, Health
+from newsletter.dashboard.rules import Day, Health, plural
 from newsletter.delivery import health as delivery_health
 from newsletter.delivery.rules import State
 from newsletter.landing.models import Comment
@@ -30,7 +29,6 @@ from newsletter.work import heartbeats
 
 WAITING = (State.PLANNED, State.CLAIMED, State.SENDING)
 COMING = 6  # rows of what goes out next
-KINDS = {"confirm": "Confirmation of a sign-up", "reminder": "Reminder to confirm", "magnet": "A gift"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Coming:
-    """An email that goes out next; `who` is empty when it goes to many."""
+    """An email that goes out next; `who` is empty when it goes to many, or says how many still wait for it."""
 
     at: datetime
     what: str
@@ -103,12 +101,14 @@ def coming(session: Session) -> list[Coming]:
 
 
 def _planned(session: Session) -> list[Coming]:
-    told = []
-    for row, email in delivery_health.next_out(session, COMING):
-        kind = row.reason.partition(":")[0]
-        words = current_app.extensions.get("reason_words", {})
-        what = (words[kind](session, row.reason) if kind in words else "") or KINDS.get(kind, "An email")
-        told.append(Coming(row.due_at, what, email, f"/admin/ledger/{row.id}"))
+    to_one = delivery_health.next_out(session, COMING)
+    to_many = delivery_health.to_many_next(session)
+    reasons = [*(row.reason for row, _ in to_one), *(reason for _, reason, _ in to_many)]
+    words = delivery_health.reason_words(session, reasons)
+    told = [Coming(row.due_at, words[row.reason], email, f"/admin/ledger/{row.id}") for row, email in to_one]
+    for at, reason, many in to_many:
+        url = f"/admin/ledger?reason={reason}"
+        told.append(Coming(at, words[reason], plural(many, "more reader", "more readers"), url))
     return told
 
 

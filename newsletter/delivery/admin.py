@@ -63,7 +63,7 @@ def emails() -> str:
         look=ledger.LOOK,
         into_mailbox=settings.current().smtp is None,
         holds=holds,
-        pausable=not {hold.what for hold in holds} & set(PAUSABLE),
+        pausable=bool(set(PAUSABLE) - {hold.what for hold in holds}),
     )
 
 

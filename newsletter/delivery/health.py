@@ -15,7 +15,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.delivery.models import ENDED_OR_UNKNOWN, Delivery, Hold, Relay, Tally, in_state
 from newsletter.delivery.relay_rows import name_of
 from newsletter.delivery.relay_rules import Source
-from newsletter.delivery.rules import PARKED, Lane, State
+from newsletter.delivery.rules import PARKED, WAITING, Lane, State
 from newsletter.settings import current
 
 LANE_WORDS = {
@@ -122,14 +122,27 @@ def oldest_due(session: Session, now: datetime) -> dict[Lane, datetime]:
 
 
 def next_out(session: Session, limit: int) -> list[tuple[Delivery, str]]:
-    """The emails that go out next, with their readers' addresses; what is on hold is not among them."""
+    """The emails to single people that go out next, with the readers' addresses; what is on hold is not among them."""
     found: list[tuple[Delivery, str]] = []
-    for lane in Lane:  # lane by lane along the index of what waits: together they would have to be sorted
+    for lane in (Lane.TRANSACTIONAL, Lane.SEQUENCE):  # one by one along the index of what waits: no sorting
         waiting = in_state(State.PLANNED, State.DEFERRED), Delivery.lane == int(lane), Delivery.due_at < PARKED
         rows = select(Delivery, Subscriber.email).join(Subscriber, Subscriber.id == Delivery.subscriber_id)
         rows = rows.where(*waiting).order_by(Delivery.due_at, Delivery.id).limit(limit)
-        found += session.execute(rows)
+        found += session.execute(rows).all()
     return sorted(found, key=lambda row: row[0].due_at)[:limit]
+
+
+def to_many_next(session: Session) -> list[tuple[datetime, str, int]]:
+    """When the next email to many goes out, and for each its reason and how many wait; without those on hold."""
+    waiting = in_state(State.PLANNED, State.DEFERRED), Delivery.lane == int(Lane.BULK), Delivery.due_at < PARKED
+    due = session.scalar(select(Delivery.due_at).where(*waiting).order_by(Delivery.due_at, Delivery.id).limit(1))
+    if due is None:
+        return []
+    many = select(Tally.batch, func.sum(Tally.count)).where(Tally.state.in_([*WAITING, State.CLAIMED, State.SENDING]))
+    of_many = ~Tally.batch.startswith(LANE), ~Tally.batch.startswith(RELAY)
+    on_hold = {hold.what for hold in held(session)}
+    found = session.execute(many.where(*of_many).group_by(Tally.batch).having(func.sum(Tally.count) > 0)).all()
+    return [(due, batch, int(count)) for batch, count in found if batch not in on_hold]
 
 
 def stuck(session: Session, now: datetime) -> int:

@@ -70,6 +70,7 @@ def guarded(write: Callable[[], Answer], delivery_id: int) -> Answer | SuppleErr
     try:
         return write()
     except SuppleError as problem:
+        log.info("an email could not be made", delivery=delivery_id, problem=problem.happened)
         return problem
     except Exception as problem:
         log.exception("an email could not be made", delivery=delivery_id)

@@ -91,11 +91,33 @@ def test_what_goes_out_next_in_order(app: Flask) -> None:
                 due_at=now + timedelta(hours=hours),
                 now=now,
             )
+        for person in (1, 2, 3):
+            delivery_actions.plan(
+                session, reason="broadcast:7", subscriber_id=person, lane=Lane.BULK,
+                due_at=now + timedelta(minutes=5), now=now,
+            )  # fmt: skip
     assert [(row.what, row.who) for row in queries.coming(db.session())] == [
+        ("Email to many, no. 7", "3 more readers"),
         ("Confirmation of a sign-up", "bob@example.org"),
         ("A workout", ""),
         ("Confirmation of a sign-up", "bob@example.org"),
     ]
+    with transaction() as session:
+        delivery_actions.hold(session, "broadcast:7", "Paused.", now)
+    assert "Email to many, no. 7" not in [row.what for row in queries.coming(db.session())]
+
+
+def test_a_paused_email_to_many_is_told_with_the_way_to_it(alice: FlaskClient) -> None:
+    with transaction() as session:
+        made = Broadcast(source="---\nsubject: Hips\n---\nHello", subject="Hips", created_at=clock.now())
+        made.state, made.paused_why, made.paused_at = BroadcastState.PAUSED, "7% were <refused>.", clock.now()
+        session.add(made)
+        session.flush()
+        number = made.id
+    page = alice.get("/admin/").text
+    assert "The email “Hips” is paused." in page
+    assert "7% were &lt;refused&gt;." in page
+    assert f'href="/admin/broadcasts/{number}"' in page
 
 
 def test_the_overview_tells_all_of_it(alice: FlaskClient) -> None:

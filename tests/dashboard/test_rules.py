@@ -29,6 +29,8 @@ def test_when_all_is_well_nothing_is_said() -> None:
         ({"last_beat": None}, "not running", True),
         ({"last_beat": NOW - timedelta(minutes=4)}, "not running", True),
         ({"relays": [("mx.example.org:25", "It refuses our sign-in.")]}, "mx.example.org:25", True),
+        ({"relays": [("mx:25", "It refuses.")], "relays_left": True}, "through the other one", False),
+        ({"paused": [(12, "Hips", "7% were refused.")]}, "The email “Hips” is paused. 7% were refused.", True),
         ({"local": True}, "BASE_URL", True),
         ({"smtp": False, "local": True}, "SMTP_URL", False),
         ({"postal_address": False}, "postal address", False),
