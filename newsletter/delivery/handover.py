@@ -27,6 +27,12 @@ def is_due(session: Session, lane: Lane, now: datetime) -> bool:
     return session.scalar(select(Delivery.id).where(*due).limit(1)) is not None
 
 
+def next_due(session: Session, lanes: Sequence[Lane], now: datetime) -> datetime | None:
+    """When the next email of those lanes comes due after `now`."""
+    waiting = in_state(State.PLANNED, State.DEFERRED), Delivery.lane.in_([int(lane) for lane in lanes])
+    return session.scalar(select(func.min(Delivery.due_at)).where(*waiting, Delivery.due_at > now))
+
+
 def claim_due(session: Session, worker: str, now: datetime, limit: int, lane: Lane) -> list[Claimed]:
     """Take up to `limit` due emails of a lane for `worker`, the longest due first.
 
@@ -163,6 +169,16 @@ def give_back(session: Session, delivery_ids: Sequence[int], worker: str, why: s
         move(session, source, State.PLANNED, again_at, *mine, why=why, due_at=again_at)
 
 
+def _give_up_on(session: Session, lost: Sequence[int], why: str, now: datetime) -> None:
+    """What a dead worker was sending: listed as a try of which nobody knows, and repeated where somebody waits."""
+    rows = [{"delivery_id": one, "at": now, "relay": "", "outcome": State.UNKNOWN.value, "text": why} for one in lost]
+    session.connection().execute(insert(Attempt), rows)
+    these = among(session, Delivery.id, lost), Delivery.lane == int(Lane.TRANSACTIONAL)
+    urgent = session.execute(select(Delivery.id, Delivery.lane, Delivery.attempts).where(*these)).all()
+    for delivery_id, lane, attempts in urgent:
+        _repeat_if_urgent(session, delivery_id, lane, attempts, now)
+
+
 def put_off(session: Session, moments: Mapping[int, datetime], worker: str, now: datetime) -> None:
     """Return claimed emails to the plan, each to its own moment: their recipients' domains have no room before."""
     for delivery_id, at in moments.items():
@@ -176,11 +192,8 @@ def recover(session: Session, now: datetime) -> int:
     back = move(session, State.CLAIMED, State.PLANNED, now, *over)
     tried, why = {"attempts": Delivery.attempts + 1}, "A worker stopped while sending."
     lost = move(session, State.SENDING, State.UNKNOWN, now, *over, why=why, **tried)
-    urgent = select(Delivery.id, Delivery.lane, Delivery.attempts).where(
-        Delivery.id.in_(lost), Delivery.lane == Lane.TRANSACTIONAL
-    )
-    for delivery_id, lane, attempts in session.execute(urgent).all() if lost else ():
-        _repeat_if_urgent(session, delivery_id, lane, attempts, now)
+    if lost:
+        _give_up_on(session, lost, why, now)
     old, why = Delivery.first_tried_at < now - rules.GIVE_UP_AFTER, "Not accepted within 72 hours."
     expired = move(session, State.DEFERRED, State.EXPIRED, now, old, why=why)
     return len(back) + len(lost) + len(expired)

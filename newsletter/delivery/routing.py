@@ -204,9 +204,11 @@ def _lease(session: Session, relay: Relay, worker: str, emails: int, now: dateti
         if row.worker not in others and row is not mine:
             session.delete(row)
     if mine is None:
-        mine = RelaySlot(relay_id=relay.id, worker=worker)
+        mine = RelaySlot(relay_id=relay.id, worker=worker, held=held, told=new, lease_until=now)
         session.add(mine)
-    mine.held, mine.told, mine.lease_until = held, new, now + rules.SLOT_LEASE
+    # Written only when there is something to say: who waits for the rate asks ten times a second.
+    if (mine.held, mine.told) != (held, new) or mine.lease_until - now < rules.SLOT_LEASE * 2 / 3:
+        mine.held, mine.told, mine.lease_until = held, new, now + rules.SLOT_LEASE
     return new
 
 
@@ -217,8 +219,8 @@ def _lives(row: RelaySlot, now: datetime) -> bool:
 def unused(session: Session, relay_id: int, emails: int, now: datetime) -> None:
     """Give back what was drawn and not sent.
 
-    The day gets it back; the rate only at the moment of the draw itself (the same `now`): what was kept for a while
-    has passed, and given back it would be a burst too many.
+    `now` is the moment of the draw as its `now` was. The day gets it back always; the rate as long as nobody has drawn
+    since: after that what was kept has passed, and given back it would be a burst too many.
     """
     relay = _locked(session, relay_id) if relay_id != MAILBOX and emails > 0 else None
     if relay is not None:

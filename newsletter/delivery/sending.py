@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -37,6 +38,8 @@ TARDY = 0.5
 PAUSE = 0.1
 # The leases of the emails and of the connections are prolonged this often (seconds): the shorter one lasts 15.
 KEEP = 5
+# Worth staying awake for: what a rate or a domain's share holds back for no longer than the worker would sleep.
+NEAR = timedelta(minutes=1)
 # A database that is gone may come back: what was answered is kept for so long, asked for each second.
 FAITHFUL = 240
 
@@ -46,6 +49,7 @@ class Line:
 
     def __init__(self, way: Way, worker: str) -> None:
         self.way, self.worker = way, worker
+        self.log = log.bind(relay=way.name)  # bound once: through the proxy each dropped line costs 3 us
         self.exchange: Handover | None = None
         self.ready: deque[Sealed] = deque()  # claimed and made
         self.flying: dict[int, Sealed] = {}  # marked as sending and handed over, by delivery id
@@ -55,6 +59,7 @@ class Line:
         self.told = False  # and whether that was written down
         self.kept_at = self.turned_at = time.monotonic()
         self.again_at = 0.0  # before this moment nothing more is claimed
+        self.held_until: datetime | None = None  # the relay's budget is spent till then, and more is due
 
     @property
     def outstanding(self) -> int:
@@ -82,6 +87,7 @@ class Line:
         reading, now, claimed = db.session(), clock.now(), list[Claimed]()
         due = [lane for lane in lanes if handover.is_due(reading, lane, now)]
         reading.rollback()  # asked without the lock that every writer needs: mostly nothing is due
+        self.held_until = None
         if due:
             with transaction() as session:
                 for lane in due:
@@ -94,6 +100,8 @@ class Line:
         drawn = routing.draw(session, self.way.relay_id, self.worker, wanted, now, lane=lane)
         claimed = handover.claim_due(session, self.worker, now, drawn.emails, lane) if drawn.emails else []
         routing.unused(session, self.way.relay_id, drawn.emails - len(claimed), now)
+        if len(claimed) == drawn.emails:
+            self.held_until = drawn.again_at
         if drawn.connections:
             self.connections = drawn.connections
         return claimed
@@ -104,7 +112,7 @@ class Line:
         signers = queries.signers(session, composing.sender_domain(current()))
         session.rollback()
         if self.way.paced:
-            drafts = self._paced(drafts, now)
+            drafts = self._paced(drafts, {one.id for one in claimed if one.lane != Lane.TRANSACTIONAL}, now)
         letters = {id(draft.letter): draft.letter for draft in drafts.values() if isinstance(draft, Draft)}
         pictures.keep(letters)
         tails = counting.tails(letters.values())
@@ -122,7 +130,7 @@ class Line:
                 unmade[one.id] = draft
             if number % LOOK_AFTER == 0 and self.flying:
                 self.look_after(0)
-        _write_off(unmade, now)
+        _write_off(unmade, self.way.relay_id, now)
 
     def _line_up(self, made: Sealed) -> None:
         """At the end, or before everything less urgent."""
@@ -131,15 +139,33 @@ class Line:
             place -= 1
         self.ready.insert(place, made)
 
-    def _paced(self, drafts: composing.Drafts, now: datetime) -> composing.Drafts:
-        """Those whose recipient's domain has room now; the others are put off to the moment it has (semantics 2.9)."""
-        going = {one: draft for one, draft in drafts.items() if isinstance(draft, Draft)}
+    def _paced(self, drafts: composing.Drafts, patient: set[int], now: datetime) -> composing.Drafts:
+        """Those that are urgent or whose recipient's domain has room now; the others are put off to the moment it has.
+
+        Semantics 2.9; and 2.7: a confirmation does not queue behind a broadcast to the same domain.
+        """
+        going = {one: draft for one, draft in drafts.items() if isinstance(draft, Draft) and one in patient}
         domains = [draft.reader.email.rpartition("@")[2].lower() for draft in going.values()]
         with transaction() as session:
             moments = routing.pace(session, self.way.relay_id, domains, now)
             later = {one: at for one, at in zip(going, moments, strict=True) if at is not None}
             handover.put_off(session, later, self.worker, now)
+            routing.unused(session, self.way.relay_id, len(later), now)
         return {one: draft for one, draft in drafts.items() if one not in later}
+
+    def idle_for(self) -> float | None:
+        """How long a limit still holds back what is due, in seconds; None when it is nothing, or for long."""
+        now = clock.now()
+        moments = [self.held_until] if self.held_until else []
+        if self.way.paced:
+            reading = db.session()
+            put_off = handover.next_due(reading, self.way.lanes, now)
+            reading.rollback()
+            moments += [put_off] if put_off else []
+        soon = min(moments, default=None)
+        if soon is None or soon - now > NEAR or self.problem:
+            return None
+        return max(0.0, (soon - now).total_seconds())
 
     def look_after(self, patience: float) -> None:
         """Let the connections go on for up to `patience` seconds, and take what was answered."""
@@ -187,9 +213,9 @@ class Line:
             try:
                 return self._commit(window)
             except Busy:
-                if time.monotonic() > until or not self.answers:
+                if time.monotonic() > until or not (self.answers or self.flying):
                     raise
-                log.warning("the database is away, what was answered is kept", relay=self.way.name)
+                self.log.warning("the database is away, what was answered is kept")
                 time.sleep(1)
 
     def _commit(self, window: list[int]) -> set[int]:
@@ -225,9 +251,9 @@ class Line:
     def _heed(self, key: int, reply: Reply, now: datetime) -> None:
         state = rules.outcome(reply)
         if state is State.ACCEPTED:
-            log.debug("email handed over", delivery=key, outcome=state, code=reply.code)
+            self.log.debug("email handed over", delivery=key, outcome=state, code=reply.code)
             return
-        log.info("email handed over", delivery=key, outcome=state, code=reply.code)
+        self.log.info("email handed over", delivery=key, outcome=state, code=reply.code)
         if reply.code // 100 == 4:
             domain = self.flying[key].recipient.rpartition("@")[2].lower()
             routing.slow_down(db.session(), self.way.relay_id, domain, reply, now)
@@ -245,9 +271,9 @@ class Line:
         news = self.problem is not None and not self.told
         if not left and not news:
             return
-        with transaction() as session:
+        with suppress(Busy), transaction() as session:  # with the database away their lease ends, and they fall back
             if self.problem is not None and news:
-                log.warning("relay stopped", relay=self.way.name, problem=self.problem.happened)
+                self.log.warning("relay stopped", problem=self.problem.happened)
                 routing.failed(session, self.way.relay_id, str(self.problem), now)
             if left:
                 handover.give_back(session, left, self.worker, why, now)
@@ -271,7 +297,7 @@ def _refusal(name: str, reply: Reply | None) -> RelayError | None:
     return RelayError(f"The mail server {name} refuses us: {reply.code} {reply.text}")
 
 
-def _write_off(unmade: Mapping[int, Withdrawn | SuppleError], now: datetime) -> None:
+def _write_off(unmade: Mapping[int, Withdrawn | SuppleError], relay_id: int, now: datetime) -> None:
     """Write down which emails are not to be sent (now), and why."""
     if not unmade:
         return
@@ -284,3 +310,4 @@ def _write_off(unmade: Mapping[int, Withdrawn | SuppleError], now: datetime) -> 
                 handover.fail_template(session, delivery_id, str(found), now)
         for why, ids in whys.items():
             handover.withdraw(session, ids, why, now)
+        routing.unused(session, relay_id, len(unmade), now)
