@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from threading import Event, Thread
 
 import structlog
+from flask import Flask, current_app
 
 from newsletter import clock
 from newsletter.broadcasts import jobs as broadcasts
 from newsletter.database.engine import db, transaction
+from newsletter.delivery import actions as ledger
 from newsletter.delivery import jobs as delivery
+from newsletter.delivery import queries as ledger_queries
+from newsletter.delivery.rules import Lane
+from newsletter.errors import SuppleError
 from newsletter.magnets import jobs as magnets
 from newsletter.sequences import jobs as sequences
 from newsletter.signup import jobs as signup
 from newsletter.work import heartbeats
+from newsletter.work import rules as work_rules
 from newsletter.work.queue import call_for_help, queue, stopping
+from newsletter.work.watch import Watch
 
 log = structlog.get_logger()
 
@@ -37,13 +46,20 @@ JOBS: tuple[Callable[[], int], ...] = (
 # A visitor waits for the confirmation: an idle worker looks into the queue this often (seconds).
 GLANCE = 0.25
 
+# A worker with nothing to do looks at the clock this often: all of them notice a jump before an operator says "Go on",
+# and none holds everything up once more long after (seconds).
+LOOK = 10
+
 failed: set[str] = set()  # jobs that failed in this process, for `--once` to say so
 
 
 def take_turn() -> int:
     """Do what is due until nothing is, or until the worker is asked to stop; returns how many things were done."""
     done = 0
+    watch: Watch | None = current_app.extensions.get("watch")
     while not stopping():
+        if watch is not None:
+            watch.look()
         with transaction() as session:
             heartbeats.beat(session, heartbeats.worker_name(), clock.now())
         did = sum(_run(job) for job in JOBS)
@@ -76,6 +92,29 @@ def run() -> None:
         check_worker_health=True,
     )
     queue().stop_flag = consumer.stop_flag
+    current_app.extensions["watch"] = Watch(stop_for_jump)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    Thread(target=_look_out, args=(app, consumer.stop_flag), name="watch", daemon=True).start()
     call_for_help()  # what became due while nobody worked is not left until the next minute
     log.info("worker started", worker=heartbeats.worker_name())
     consumer.run()
+
+
+def stop_for_jump(jump: timedelta) -> None:
+    """Send nothing late without asking (semantics 3.20): series and emails to many wait for an operator's "Go on"."""
+    why, now = work_rules.jump_words(jump), clock.now()
+    log.error("the clock jumped", seconds=round(jump.total_seconds()))
+    with transaction() as session:
+        held = {hold.what for hold in ledger_queries.holds(session)}
+        for lane in (Lane.SEQUENCE, Lane.BULK):
+            if (what := f"lane:{int(lane)}") not in held:
+                ledger.hold(session, what, f"{why} What came due meanwhile would go out late, so it waits.", now)
+
+
+def _look_out(app: Flask, stop: Event) -> None:
+    while not stop.wait(LOOK):
+        with app.app_context():
+            try:
+                app.extensions["watch"].look()
+            except SuppleError:  # the database is away; the next look finds the same jump
+                log.warning("a jump of the clock could not be written down")

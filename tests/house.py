@@ -41,7 +41,7 @@ DOORWAYS = {"actions", "queries", "rules"}
 # and by what it was built to be entered by; `*` opens a room of tools that holds no secrets of its own.
 EXTRA_DOORWAYS = {
     "database": {"base", "engine", "blobs"},
-    "work": {"claims", "queue", "heartbeats"},
+    "work": {"claims", "queue", "heartbeats", "watch"},
     "web": {"*"},  # forms, csrf, limits, paging, problem pages: made for every room's pages
     # the back office's gate, its log, how it tells time, and the studio's look in every page
     "accounts": {"gate", "audit", "moments", "presentation"},
