@@ -15,7 +15,8 @@ from newsletter.messages import plain
 from newsletter.messages.quoted import segment
 from newsletter.messages.segments import Segments
 
-REMEMBERED = 300_000  # characters of all plans of one message, some hundred of an ordinary one
+MOST_PLANS = 500  # of one message: its names of 2 to 14 letters with towns of 3 to 20 are 234
+MOST_SIGNS = 300_000  # of all their segments; plans share those that are alike
 
 _WORD, _SPACES = re.compile(r"\S+"), re.compile(r"(\s+)")
 # An empty word is a sign of Unicode's private use, as often as the word is long; each word has a sign of its own.
@@ -39,7 +40,7 @@ class Flow:
     standing: frozenset[str]
     plans: dict[tuple[Hashable, ...], _Plan | None] = field(default_factory=dict)
     quoted: dict[str, bytes] = field(default_factory=dict)
-    room: list[int] = field(default_factory=lambda: [REMEMBERED])
+    segments: dict[str, str] = field(default_factory=dict)
 
     def filled(self, pieces: Sequence[str]) -> Segments:
         """The pieces of a text as the reader gets it, wrapped by `plain.finish`."""
@@ -69,16 +70,13 @@ class Flow:
         return Segments(segments, self.quoted)
 
     def _remember(self, shape: tuple[Hashable, ...], pieces: Sequence[str]) -> _Plan | None:
-        plan = _plan(pieces, self.standing)
-        size = sum(map(len, plan.segments)) if plan else 1000
-        self.room[0] -= size
-        if self.room[0] < 0:
-            self.plans.clear()
-            self.quoted.clear()
-            self.room[0] = REMEMBERED - size
-        self.plans[shape] = plan
+        if len(self.plans) >= MOST_PLANS or sum(map(len, self.segments)) > MOST_SIGNS:
+            for kept in (self.plans, self.quoted, self.segments):
+                kept.clear()
+        self.plans[shape] = plan = _plan(pieces, self.standing)
         if plan:
-            self.quoted.update((words, segment(words)) for words in plan.segments)
+            plan.segments[:] = [self.segments.setdefault(words, words) for words in plan.segments]
+            self.quoted.update((words, segment(words)) for words in plan.segments if words not in self.quoted)
         return plan
 
 

@@ -162,7 +162,7 @@ def _body(rendered: Rendered, envelope: Envelope) -> _Part:
     return body
 
 
-@lru_cache(maxsize=64)  # of a few dozen kB each
+@lru_cache(maxsize=32)  # of a few dozen kB each
 def _inline(image: Image) -> _Part:
     return _file(
         image.content_type,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,12 +26,24 @@ def test_signs_like_empty_words_in_the_template_are_no_empty_words() -> None:
     assert str(flow.filled(["\U000f0000 ", "Alice"])) == "\U000f0000 Alice\n"
 
 
-def test_equal_lengths_share_a_plan_and_plans_are_dropped_when_there_is_no_room() -> None:
+def test_equal_lengths_share_a_plan() -> None:
     flow = Flow(STANDING)
     for name in ("Alice", "Boban", "Cesar"):
         flow.filled([MARKED, name])
     assert len(flow.plans) == 1
-    for length in range(1, 2 * flowing.REMEMBERED // 1000):
-        flow.filled(["x" * length, "\n", MARKED * 12])
-    assert sum(len("".join(plan.segments)) for plan in flow.plans.values() if plan) <= flowing.REMEMBERED
-    assert sum(map(len, flow.quoted.values())) <= 2 * flowing.REMEMBERED
+
+
+def test_plans_are_dropped_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flowing, "MOST_PLANS", 20)
+    monkeypatch.setattr(flowing, "MOST_SIGNS", 5000)
+    flow = Flow(STANDING)
+    for length in range(60):
+        pieces = [MARKED, "x" * (length % 13), " ", "y" * (length // 13), "\n", MARKED * 12]
+        assert str(flow.filled(pieces)) == plain.finish("".join(pieces))
+        assert len(flow.plans) <= 20
+    long = [("y" * 73 + "\n") * 50 + "z" * number for number in range(20)]
+    flow, kept = Flow(frozenset(long)), []
+    for piece in long:
+        flow.filled([piece])
+        kept.append(sum(map(len, flow.quoted)))
+    assert 5000 < max(kept) < 10_000
