@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from binascii import b2a_base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -82,7 +83,7 @@ def relaxed_body(body: bytes) -> bytes:
 
 def _signatures(fields: Sequence[bytes], body: bytes, signers: Sequence[Signer], now: datetime) -> Iterator[bytes]:
     """The signatures of a message whose body is canonical, the last signer's first."""
-    digest = base64.b64encode(hashlib.sha256(body).digest())
+    digest = b2a_base64(hashlib.sha256(body).digest(), newline=False)
     # Where a name stands more than once the last one is signed first (RFC 6376 section 5.4.2); ours stand once.
     present = dict([(_relaxed if field.startswith(_PERSONAL) else _relaxed_once)(field) for field in fields])
     names = tuple([name for name in SIGNED if name in present])
@@ -90,7 +91,7 @@ def _signatures(fields: Sequence[bytes], body: bytes, signers: Sequence[Signer],
     moment = int(now.timestamp())
     for signer in reversed(signers):
         opening, relaxed = _opening(signer.algorithm, signer.domain, signer.selector, names, moment)
-        value = base64.b64encode(signer.sign(b"%b%b%b; b=" % (text, relaxed, digest)))
+        value = b2a_base64(signer.sign(b"%b%b%b; b=" % (text, relaxed, digest)), newline=False)
         lines = b"\r\n ".join([value[at : at + 72] for at in range(0, len(value), 72)])
         yield b"%b%b;\r\n b=%b\r\n" % (opening, digest, lines)
 
