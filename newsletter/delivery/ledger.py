@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, TextClause, func, literal, or_, select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import ColumnElement, Select, TextClause, exists, func, literal, or_, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from newsletter import addresses
 from newsletter.audience.models import Subscriber
@@ -30,7 +30,7 @@ LANES: dict[int, str] = {Lane.TRANSACTIONAL: "At once", Lane.SEQUENCE: "Series",
 PAGE = 25
 # A search looks through this many emails at a time (some 100 ms), however many there are; then it asks to go on.
 LOOK = 100_000
-PEOPLE = 200  # of people whose address fits a search, the emails of so many are shown
+PEOPLE = 200  # when so few people's addresses fit a search, all their emails are found by an index
 RECENT = 12  # batches offered as a filter
 
 
@@ -138,7 +138,8 @@ def _walk(session: Session, asked: Filters) -> _Walk:
     return batch if 0 < of_batch < health.totals(session).get(state, 0) else _by_state(state)
 
 
-def _conditions(session: Session, asked: Filters) -> list[ColumnElement[bool]]:
+def _conditions(session: Session, asked: Filters) -> tuple[list[ColumnElement[bool]], bool]:
+    """What rows must be like, and whether they have to be looked at one by one for it."""
     where: list[ColumnElement[bool]] = []
     if asked.state in set(State):
         where.append(Delivery.state == asked.state)
@@ -149,28 +150,37 @@ def _conditions(session: Session, asked: Filters) -> list[ColumnElement[bool]]:
     if asked.reason:
         # Not the bare column: SQLite would take the index of a whole batch for the shortest way to its few of a state.
         where.append(Delivery.reason.concat("") == asked.reason)
-    if asked.search:
-        theirs = Delivery.subscriber_id.in_(_people(session, asked.search))
-        subject = Delivery.subject.ilike(containing(asked.search), escape=LIKE_ESCAPE)
-        where.append(theirs if _is_address(asked) else or_(theirs, subject))
-    return where
+    one_by_one = asked.one_lane is not None or asked.kind in KINDS or bool(asked.state and asked.reason)
+    if not asked.search:
+        return where, one_by_one
+    people = _people(session, asked.search)
+    theirs = _theirs(asked.search) if people is None else Delivery.subscriber_id.in_(people)
+    if "@" in asked.search:  # an address; the emails of a few people are found by an index of their own
+        return [*where, theirs], people is None
+    subject = Delivery.subject.ilike(containing(asked.search), escape=LIKE_ESCAPE)
+    return [*where, or_(theirs, subject)], True
 
 
-def _is_address(asked: Filters) -> bool:
-    return "@" in asked.search
-
-
-def _people(session: Session, search: str) -> Sequence[int]:
-    """Whose address is that, or contains it; the whole one is looked up, a part is looked for."""
+def _people(session: Session, search: str) -> Sequence[int] | None:
+    """Whose address is that, or contains it; the whole one is looked up, a part is looked for. None: too many."""
     try:
         exact = session.scalars(select(Subscriber.id).where(Subscriber.email_key == addresses.parse(search).key)).all()
         if exact:
             return exact
     except InputError:
         pass  # half an address is a search like any other
+    found = session.scalars(select(Subscriber.id).where(_fits(Subscriber, search)).limit(PEOPLE + 1)).all()
+    return None if len(found) > PEOPLE else found
+
+
+def _theirs(search: str) -> ColumnElement[bool]:
+    them = aliased(Subscriber)
+    return exists().where(them.id == Delivery.subscriber_id, _fits(them, search))
+
+
+def _fits(person: type[Subscriber], search: str) -> ColumnElement[bool]:
     # The key is in lower case: comparing without case costs PostgreSQL two seconds for a million people.
-    found = select(Subscriber.id).where(Subscriber.email_key.like(containing(search.lower()), escape=LIKE_ESCAPE))
-    return session.scalars(found.order_by(Subscriber.id.desc()).limit(PEOPLE)).all()
+    return person.email_key.like(containing(search.lower()), escape=LIKE_ESCAPE)
 
 
 def page(session: Session, asked: Filters, after: str = "") -> Page:
@@ -182,21 +192,16 @@ def page(session: Session, asked: Filters, after: str = "") -> Page:
     walk = _walk(session, asked)
     place = walk.read(after)
     bounds = [walk.beyond(place)] if place else []
-    last = _last_place(session, walk, bounds) if _is_search(asked) else None
+    where, one_by_one = _conditions(session, asked)
+    last = _last_place(session, walk, bounds) if one_by_one else None
     if last:
         bounds.append(walk.until(last))
     found = walk.select(Delivery, Subscriber.email).join(Subscriber, Subscriber.id == Delivery.subscriber_id)
-    rows = session.execute(found.where(*bounds, *_conditions(session, asked)).limit(PAGE + 1)).all()
+    rows = session.execute(found.where(*bounds, *where).limit(PAGE + 1)).all()
     if len(rows) > PAGE:
         rows = rows[:PAGE]
         return Page(rows, cursor([getattr(rows[-1][0], key.key) for key in walk.keys]))
     return Page(rows, cursor(last), looked=True) if last else Page(rows)
-
-
-def _is_search(asked: Filters) -> bool:
-    """Whether rows must be looked at one by one; a person's emails come from an index of their own."""
-    one_by_one = asked.one_lane is not None or asked.kind in KINDS or bool(asked.state and asked.reason)
-    return not _is_address(asked) and (one_by_one or bool(asked.search))
 
 
 def _last_place(session: Session, walk: _Walk, bounds: list[ColumnElement[bool]]) -> tuple[Any, ...] | None:
@@ -215,7 +220,7 @@ def batches(session: Session) -> list[str]:
 def uncertain(session: Session, asked: Filters, after: int = 0, limit: int = 1000) -> Sequence[int]:
     """The ids of uncertain emails that fit, in the order of their ids from `after` on."""
     walk = _by_state(State.UNKNOWN)
-    found = select(Delivery.id).where(*walk.where, *_conditions(session, asked), Delivery.id > after)
+    found = select(Delivery.id).where(*walk.where, *_conditions(session, asked)[0], Delivery.id > after)
     return session.scalars(found.order_by(Delivery.ended_at, Delivery.id).limit(limit)).all()
 
 
@@ -229,7 +234,7 @@ def still_uncertain(session: Session, delivery_ids: Sequence[int]) -> list[int]:
 def count_uncertain(session: Session, asked: Filters) -> int:
     """How many uncertain emails fit."""
     walk = _by_state(State.UNKNOWN)
-    return session.scalar(select(func.count(Delivery.id)).where(*walk.where, *_conditions(session, asked))) or 0
+    return session.scalar(select(func.count(Delivery.id)).where(*walk.where, *_conditions(session, asked)[0])) or 0
 
 
 def some(session: Session, delivery_ids: Sequence[int]) -> Sequence[tuple[Delivery, str]]:

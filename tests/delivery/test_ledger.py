@@ -101,6 +101,15 @@ def test_every_filter_lists_what_fits_on_any_number_of_pages(app: Flask, asked: 
     assert len(seen) == len(set(seen)) == many
 
 
+def test_half_an_address_that_fits_many_people_leaves_out_nobody(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "PEOPLE", 5)
+    fill("broadcast:1", Lane.BULK, [State.UNKNOWN] * 30)
+    for search in ("@example.org", "EXAMPLE.org", "reader"):
+        assert len(walk(Filters(search=search))) == 30
+        assert ledger.count_uncertain(db.session(), Filters(search=search)) == 30
+    assert len(walk(Filters(search="reader7@"))) == 1
+
+
 def test_a_search_stops_now_and_then_and_finds_everything_in_the_end(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
