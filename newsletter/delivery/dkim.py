@@ -20,11 +20,11 @@ from newsletter.messages.mime import Message
 
 PrivateKey = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
-# Named twice each: a second one added on the way then breaks the signature instead of deceiving the reader.
-SIGNED = (
-    *(b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type"),
-    *(b"list-unsubscribe", b"list-unsubscribe-post", b"list-id", b"feedback-id"),
-)
+# Each is named once more than it stands: another one, added on the way, then breaks the signature and deceives nobody.
+SIGNED = frozenset({
+    b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type",
+    b"list-unsubscribe", b"list-unsubscribe-post", b"list-id", b"feedback-id",
+})  # fmt: skip
 _PERSONAL = (b"To:", b"Subject:", b"Message-ID:", b"List-Unsubscribe:")  # the other fields are the same for many
 
 _SPACES = re.compile(rb"[ \t]+")
@@ -84,14 +84,14 @@ def relaxed_body(body: bytes) -> bytes:
 def _signatures(fields: Sequence[bytes], body: bytes, signers: Sequence[Signer], now: datetime) -> Iterator[bytes]:
     """The signatures of a message whose body is canonical, the last signer's first."""
     digest = b2a_base64(hashlib.sha256(body).digest(), newline=False)
-    # Where a name stands more than once the last one is signed first (RFC 6376 section 5.4.2); ours stand once.
-    present = dict([(_relaxed if field.startswith(_PERSONAL) else _relaxed_once)(field) for field in fields])
-    names = tuple([name for name in SIGNED if name in present])
-    text = b"".join([present[name] for name in names])
+    # From the last to the first, as names that stand more than once must be (RFC 6376 section 5.4.2).
+    relaxed = [(_relaxed if field.startswith(_PERSONAL) else _relaxed_once)(field) for field in reversed(fields)]
+    names = tuple([name for name, _ in relaxed if name in SIGNED])
+    text = b"".join([field for name, field in relaxed if name in SIGNED])
     moment = int(now.timestamp())
     for signer in reversed(signers):
-        opening, relaxed = _opening(signer.algorithm, signer.domain, signer.selector, names, moment)
-        value = b2a_base64(signer.sign(b"%b%b%b; b=" % (text, relaxed, digest)), newline=False)
+        opening, own = _opening(signer.algorithm, signer.domain, signer.selector, names, moment)
+        value = b2a_base64(signer.sign(b"%b%b%b; b=" % (text, own, digest)), newline=False)
         lines = b"\r\n ".join([value[at : at + 72] for at in range(0, len(value), 72)])
         yield b"%b%b;\r\n b=%b\r\n" % (opening, digest, lines)
 
@@ -109,7 +109,7 @@ _relaxed_once = lru_cache(maxsize=512)(_relaxed)
 @lru_cache(maxsize=64)
 def _opening(algorithm: str, domain: str, selector: str, names: tuple[bytes, ...], moment: int) -> tuple[bytes, bytes]:
     """A signature's header up to the body's hash, as it is written and in its canonical form."""
-    listed = ":".join(f"{name.decode()}:{name.decode()}" for name in names)
+    listed = b":".join((*names, *dict.fromkeys(names))).decode()
     written = (
         f"DKIM-Signature: v=1; a={algorithm}; c=relaxed/relaxed; d={domain}; s={selector};\r\n"
         f" t={moment}; h={_folded(listed)};\r\n bh="

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from typing import cast
+from typing import TypeGuard, cast
 
 import css_inline
 import mrml
@@ -292,14 +292,18 @@ def _complete(context: Mapping[str, object], standing: Mapping[str, object]) -> 
     """The context with every link's name and `magnet` known (None where they do not apply), and the custom fields."""
     names: dict[str, object] = {**_TEXT.globals, "magnet": None, **context, **standing}
     links = names.get("links")
-    names["links"] = {**_NO_LINKS, **links} if isinstance(links, Mapping) else _NO_LINKS
+    names["links"] = {**_NO_LINKS, **links} if _is_mapping(links) else _NO_LINKS
     subscriber = names.get("subscriber")
-    if isinstance(subscriber, Mapping):
+    if _is_mapping(subscriber):
         held = subscriber.get("fields")
-        fields = Fields(held if isinstance(held, Mapping) else ())
+        fields = Fields(held if _is_mapping(held) else ())
         names["subscriber"] = {**subscriber, "fields": fields}
         names.setdefault("fields", fields)
     return names
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[str, object]]:
+    return type(value) is dict or isinstance(value, Mapping)  # an abstract class is slow to ask
 
 
 def _all_in_markup(addresses: Sequence[str]) -> Sequence[str]:

@@ -92,9 +92,8 @@ class Dialect(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """A key of a mapping, or an attribute of anything else, as the sandbox allows."""
-        if (
-            isinstance(obj, dict | Mapping) and attribute in obj
-        ):  # dict first: asking for the other takes thrice as long
+        # The type first: asking an abstract class takes five times as long.
+        if (type(obj) is dict or isinstance(obj, Mapping)) and attribute in obj:
             return obj[attribute]
         if isinstance(obj, Fields) and attribute not in _METHODS:
             return Absent(obj=obj, name=attribute)

@@ -115,6 +115,13 @@ def test_a_change_on_the_way_or_an_added_header_breaks_them(opendkim: OpenDkim, 
     assert verdicts(signed.replace(before, after, 1), opendkim) == [False] * 4
 
 
+def test_a_field_that_stands_twice_is_signed_twice(opendkim: OpenDkim) -> None:
+    twice = b"List-Id: <one.example.org>\r\nReply-To: a@example.org\r\nList-Id: <two.example.org>\r\n" + MESSAGE
+    signed = dkim.signed(twice, SIGNERS, NOW)
+    assert verdicts(signed, opendkim) == [True] * 4
+    assert verdicts(signed.replace(b"<one.", b"<three."), opendkim) == [False] * 4
+
+
 def test_lines_stay_short_enough_for_every_relay() -> None:
     assert max(len(line) for line in dkim.signed(MESSAGE, SIGNERS, NOW).split(b"\r\n")) <= 100
 
