@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, String, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Integer, String, and_, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
@@ -72,8 +72,8 @@ def keep(session: Session, worker: str, now: datetime) -> int:
 
     Without it a slow relay outlives the lease, another worker takes the emails, and both send them.
     """
-    held = in_state(State.CLAIMED, State.SENDING), Delivery.claimed_by == worker
-    return session.connection().execute(update(Delivery).where(*held).values(lease_until=now + rules.LEASE)).rowcount
+    held = update(Delivery).where(_held_by(worker))
+    return session.connection().execute(held.values(lease_until=now + rules.LEASE)).rowcount
 
 
 # An answer as the database takes it, all of a window in one parameter.
@@ -160,6 +160,15 @@ def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -
     values: dict[str, Any] = {"attempts": row.attempts + 1, "due_at": now + wait}
     values["first_tried_at"] = row.first_tried_at or now
     move_one(session, delivery_id, State.DEFERRED, now, why=why, **values)
+
+
+def pick_up(session: Session, worker: str, now: datetime) -> int:
+    """Return to the plan what a worker that has nothing in hand still has a claim on; returns how many."""
+    return len(move(session, State.CLAIMED, State.PLANNED, now, _held_by(worker)))
+
+
+def _held_by(worker: str) -> ColumnElement[bool]:
+    return and_(in_state(State.CLAIMED, State.SENDING), Delivery.claimed_by == worker)
 
 
 def give_back(session: Session, delivery_ids: Sequence[int], worker: str, why: str, again_at: datetime) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 from flask import current_app
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from newsletter import addresses, clock
 from newsletter.database.engine import db, transaction
@@ -57,7 +58,7 @@ def send_due() -> int:
     """
     lines, began = _lines(), clock.now()
     until = time.monotonic() + STRETCH
-    trouble: Busy | None = None
+    trouble: Exception | None = None
     handled = claimed = 0
     held = False
     try:
@@ -65,7 +66,7 @@ def send_due() -> int:
             on = trouble is None and not stopping() and time.monotonic() < until
             try:
                 claimed = sum(line.fill() for line in lines.values()) if on else 0
-            except Busy as problem:  # what is under way must still be written down
+            except (Busy, DBAPIError) as problem:  # what is under way must still be written down
                 trouble, claimed = problem, 0
             handled += claimed
             busy = _go_on(list(lines.values()), claimed)
@@ -110,6 +111,8 @@ def _lines() -> dict[int, Line]:
     """This process's lines: one for each relay that takes mail now, kept open while there is much to send."""
     lines: dict[int, Line] = current_app.extensions.setdefault("lines", {})
     with transaction() as session:
+        # Nothing is under way now, so what this worker still holds is left from a turn whose database went away.
+        handover.pick_up(session, worker_name(), clock.now())
         ways = {way.relay_id: way for way in routing.ways(session, clock.now())}
     for relay_id in lines.keys() - ways.keys():
         lines.pop(relay_id).close()

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from newsletter import clock
@@ -57,7 +58,8 @@ class Line:
         self.window, self.connections = rules.SMALLEST_WINDOW, 1
         self.problem: RelayError | None = None  # why the relay cannot be used any more
         self.told = False  # and whether that was written down
-        self.kept_at = self.turned_at = time.monotonic()
+        self.accepted = 0  # and not reported yet
+        self.kept_at = self.turned_at = self.reported_at = time.monotonic()
         self.again_at = 0.0  # before this moment nothing more is claimed
         self.held_until: datetime | None = None  # the relay's budget is spent till then, and more is due
 
@@ -212,7 +214,7 @@ class Line:
         while True:
             try:
                 return self._commit(window)
-            except Busy:
+            except (Busy, DBAPIError):
                 if time.monotonic() > until or not (self.answers or self.flying):
                     raise
                 self.log.warning("the database is away, what was answered is kept")
@@ -241,12 +243,19 @@ class Line:
         if told:
             subjects = {key: self.flying[key].subject for key, _ in told}
             outcomes = handover.record(session, told, relay=self.way.name, subjects=subjects, now=now)
-            if outcomes[State.ACCEPTED] and not self.problem:
-                routing.worked(session, self.way.relay_id, outcomes[State.ACCEPTED], now)
+            self.accepted += outcomes[State.ACCEPTED]
+            self._report(now, at_once=self.way.on_trial)
         for key, reply in told:
             self._heed(key, reply, now)
         if back:
             handover.give_back(session, back, self.worker, "The mail server could not be used.", now)
+
+    def _report(self, now: datetime, *, at_once: bool) -> None:
+        """Tell how many the relay took; once in a while, because all workers write the same row."""
+        if self.accepted and (at_once or time.monotonic() - self.reported_at > TARDY):
+            if not self.problem:
+                routing.worked(db.session(), self.way.relay_id, self.accepted, now)
+            self.accepted, self.reported_at = 0, time.monotonic()
 
     def _heed(self, key: int, reply: Reply, now: datetime) -> None:
         state = rules.outcome(reply)
@@ -271,7 +280,7 @@ class Line:
         news = self.problem is not None and not self.told
         if not left and not news:
             return
-        with suppress(Busy), transaction() as session:  # with the database away their lease ends, and they fall back
+        with suppress(Busy, DBAPIError), transaction() as session:  # else they are picked up in a later turn
             if self.problem is not None and news:
                 self.log.warning("relay stopped", problem=self.problem.happened)
                 routing.failed(session, self.way.relay_id, str(self.problem), now)
@@ -287,6 +296,7 @@ class Line:
             self.exchange.__exit__(None, None, None)
             self.exchange = None
         with transaction() as session:
+            self._report(clock.now(), at_once=True)
             routing.release(session, self.way.relay_id, self.worker)
 
 

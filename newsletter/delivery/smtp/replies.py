@@ -93,7 +93,7 @@ def read(raw: bytes, stage: Stage) -> Reply:
     """A reply of `Replies` as the ledger hears it: code, enhanced code (RFC 2034, 3463), text, whom it is about."""
     code = int(raw[:3])
     first, *more = raw.split(b"\n")
-    text = clean(first[4:])
+    text = clean(first[4:]).strip()
     found = _ENHANCED.match(text)
     # RFC 2034: an enhanced code that is not of the reply's own class says nothing.
     enhanced = found[1] if found and found[1][0] == first[:1].decode() else ""

@@ -100,6 +100,9 @@ class Wire:
                 self._end(f"what came is {self._replies.garbled}", orderly=False)
             elif self._securing and self._replies.is_within:
                 self._unusable("it spoke on in the clear after STARTTLS.")
+            elif self.closing and not self._jobs:
+                # RFC 5321 section 3.8 has the server close now; Exim does not, and refuses everything from here on.
+                self._over("it said 421", None, idle=False)
             elif self._queue:
                 self._top_up()
         return self._take()
@@ -297,10 +300,10 @@ class Wire:
         if self._sent < job.end:
             self._end("it took the email before its end", orderly=False)
             return
-        self._jobs.popleft()
         if job.refusal and not job.taken:
-            self._answer(job.email.key, job.refusal)  # what it took was the lone dot, or a chunk for nobody
+            self._finish(job, job.refusal, END)  # what it took was the lone dot, or a chunk for nobody
             return
+        self._jobs.popleft()
         if raw != self._said:
             self._said, self._known = raw, read(raw, END)
         self.handled += 1
@@ -324,7 +327,7 @@ class Wire:
 
     def _finish(self, job: _Job, reply: Reply, stage: Stage) -> None:
         self._jobs.popleft()
-        if reply.code == CLOSING and stage is not END:
+        if reply.code == CLOSING and (stage is not END or reply is job.refusal):
             self._events.append(Returned(job.email, reply, first=True))
         else:
             self._answer(job.email.key, reply)
@@ -343,7 +346,7 @@ class Wire:
         for number, job in enumerate(jobs):
             self._settle(job, why, orderly=orderly, first=number == 0)
         problem = None if self.ready else Unusable(self._name, f"{why}.", soon=True)
-        self._over(why, problem, idle=not jobs and self.ready)
+        self._over(why, problem, idle=not jobs and self.ready and not self.closing)
 
     def _settle(self, job: _Job, why: str, *, orderly: bool, first: bool) -> None:
         gone = self._sent > job.point
