@@ -116,10 +116,11 @@ def test_however_the_stream_is_cut_the_same_is_heard(pieces: list[bytes], data: 
         (b"550 5.1.1", RCPT, Reply(550, "5.1.1", "5.1.1")),
         (b"550 5.1.1 One\n550 5.1.1 Two", RCPT, Reply(550, "5.1.1", "5.1.1 One Two")),
         (b"550-5.1.1 One\n550-5.1.1 Two\n550 three", RCPT, Reply(550, "5.1.1", "5.1.1 One Two three")),
+        (b"250- 40 byte chunk\n250 OK id=1", END, Reply(250, "", "40 byte chunk OK id=1")),
         (b"550 4.2.2 full", RCPT, Reply(550, "", "4.2.2 full")),
         (b"451 4.7.1 grey", RCPT, Reply(451, "4.7.1", "4.7.1 grey")),
         (b"550 10.0.0.1 is listed", RCPT, Reply(550, "", "10.0.0.1 is listed")),
-        (b"550 \x1b[31mred\x07\xff", RCPT, Reply(550, "", " [31mred \ufffd")),
+        (b"550 \x1b[31mred\x07\xff", RCPT, Reply(550, "", "[31mred \ufffd")),
         (b"550 5.1.1 gr\xc3\xbc\xc3\x9fe", RCPT, Reply(550, "5.1.1", "5.1.1 gr\u00fc\u00dfe")),
     ],
 )

@@ -212,14 +212,14 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], int, list[tuple[str, list[bytes]]], li
         [("", [envelope(1)]), (YES, [END]), ("+2", [envelope(2)]), (f"{OK}|{YES}", [END]), (OK, [])],
         [(1, 250), (2, 250)],
     ),
-    "421 to MAIL": ((), 1, [("", [FROM]), ("421 closing", [])], [("back", 1, 421)]),
-    "421 to RCPT": ((), 1, [("", [FROM]), (OK, [to(1)]), ("421 closing", [])], [("back", 1, 421)]),
-    "421 to DATA": ((), 1, [("", [FROM]), (OK, [to(1)]), (OK, [DATA]), ("421 bye", [])], [("back", 1, 421)]),
+    "421 to MAIL": ((), 1, [("", [FROM]), ("421 closing", [])], [("back", 1, 421), ("over",)]),
+    "421 to RCPT": ((), 1, [("", [FROM]), (OK, [to(1)]), ("421 closing", [])], [("back", 1, 421), ("over",)]),
+    "421 to DATA": ((), 1, [("", [FROM]), (OK, [to(1)]), (OK, [DATA]), ("421 bye", [])], [("back", 1, 421), ("over",)]),
     "421 to the end": (
         (),
         2,
         [("", [FROM]), (OK, [to(1)]), (OK, [DATA]), ("354", [END]), ("421 4.3.2 bye", [])],
-        [(1, 421)],
+        [(1, 421), ("over",)],
     ),
     "421 to the end of one, the next envelope is out": (
         PIPELINED,
@@ -249,7 +249,17 @@ SCRIPTS: dict[str, tuple[tuple[str, ...], int, list[tuple[str, list[bytes]]], li
         CHUNKED,
         2,
         [("", [bdat(1), RSET + bdat(2)]), ("421 no|503|503|250|250|250|250", []), ("lost", [])],
-        [(1, 421), (2, 250), ("over",)],
+        [(2, 250), ("back", 1, 421), ("over",)],
+    ),
+    "421, and it goes on all the same, refusing the others as Exim does": (
+        CHUNKED,
+        3,
+        [
+            ("", [bdat(1), RSET + bdat(2), RSET + bdat(3)]),
+            ("250|250|250|250|421 too many|503|503", []),
+            ("250|421 too many|503|503", []),
+        ],
+        [(1, 250), ("back", 2, 421), ("back", 3, 421), ("over",)],
     ),
     "421, and then silence until our patience ends": (
         CHUNKED,
