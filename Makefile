@@ -40,6 +40,8 @@ $(VENV)/ready-to-test: $(VENV)/ready-to-run requirements-dev.txt
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@sh scripts/system.sh browser
 	@sh scripts/system.sh dkim
+	@sh scripts/system.sh redis
+	@sh scripts/system.sh network
 	@touch $@
 
 .PHONY: help run test lint bench pictures clean

@@ -4,6 +4,8 @@
 #   system.sh pdf PYTHON        the libraries WeasyPrint draws with
 #   system.sh browser           Chromium and what drives it, for the tests in a real browser
 #   system.sh dkim              OpenDKIM's library, the second judge of signatures in the tests
+#   system.sh redis             a Redis server, one of the queues the tests run on
+#   system.sh network           `ip`, to make several hosts of one machine; only root can
 set -eu
 
 need() { # need WHAT PACKAGE...
@@ -41,8 +43,14 @@ browser)
 dkim)
     /sbin/ldconfig -p | grep -q libopendkim.so.11 || need "the second judge of DKIM signatures" libopendkim11
     ;;
+redis)
+    command -v redis-server >/dev/null 2>&1 || need "a queue for the tests" redis-server
+    ;;
+network)
+    [ "$(id -u)" -ne 0 ] || command -v ip >/dev/null 2>&1 || need "what makes networks" iproute2
+    ;;
 *)
-    echo "usage: system.sh python | pdf PYTHON | browser | dkim" >&2
+    echo "usage: system.sh python | pdf PYTHON | browser | dkim | redis | network" >&2
     exit 2
     ;;
 esac

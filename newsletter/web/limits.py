@@ -40,6 +40,8 @@ def init(app: Flask, settings: Settings) -> None:
     """Give `app` its limits, shared between machines when the queue is on Redis."""
     shared = settings.queue_url.startswith("redis")
     app.config["RATELIMIT_STORAGE_URI"] = settings.queue_url if shared else "memory://"
+    # Without Redis each process counts for itself for a while, instead of answering every visitor with an error.
+    app.config["RATELIMIT_IN_MEMORY_FALLBACK_ENABLED"] = shared
     limiter.init_app(app)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies

@@ -1,6 +1,6 @@
 """A mail server as a process of its own: writes down every email before it answers, and can kill who sends to it.
 
-Started as `python -m tests.crash.peer FOLDER PORT SEED`; standard library only, so that it is there at once.
+Started as `python -m tests.crash.peer FOLDER PORT SEED ADDRESS`; standard library only, so that it is there at once.
 """
 
 from __future__ import annotations
@@ -182,10 +182,10 @@ class Conversation(threading.Thread):
         self.meet("after the reply")
 
 
-def main(folder: Path, port: int, seed: int) -> None:
+def main(folder: Path, port: int, seed: int, address: str) -> None:
     """Take emails until killed."""
     log, dice = Log(folder / "peer.log"), random.Random(seed)
-    with socket.create_server(("127.0.0.1", port), backlog=64) as listener:
+    with socket.create_server((address, port), backlog=64) as listener:
         log.write("listening", os.getpid())
         while True:
             connection, _ = listener.accept()
@@ -194,4 +194,4 @@ def main(folder: Path, port: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

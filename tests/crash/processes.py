@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -32,10 +32,10 @@ def free_port() -> int:
 class Zygote:
     """The forking process: its living children by pid with what they were born as, and those that died."""
 
-    def __init__(self, environ: Mapping[str, str], log: Path, speed: float) -> None:
+    def __init__(self, environ: Mapping[str, str], log: Path, speed: float, within: Sequence[str] = ()) -> None:
         self.output = log.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.zygote", str(speed)],
+            [*within, sys.executable, "-m", "tests.crash.zygote", str(speed)],
             cwd=ROOT,
             env=dict(environ),
             stdin=subprocess.PIPE,
@@ -114,8 +114,8 @@ class Zygote:
 class PeerProcess:
     """The mail server, started again when it was killed; its log goes on."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.folder, self.port, self.seed = folder, free_port(), seed
+    def __init__(self, folder: Path, seed: int, address: str = "127.0.0.1") -> None:
+        self.folder, self.port, self.seed, self.address = folder, free_port(), seed, address
         self.log = folder / "peer.log"
         self.log.touch()
         self.starts = 0
@@ -141,7 +141,7 @@ class PeerProcess:
     def start(self) -> None:
         """Start it (again), and wait until it listens."""
         self.starts += 1
-        words = [str(self.folder), str(self.port), str(self.seed + self.starts)]
+        words = [str(self.folder), str(self.port), str(self.seed + self.starts), self.address]
         self.process = subprocess.Popen([sys.executable, "-m", "tests.crash.peer", *words], cwd=ROOT)
         until = time.monotonic() + PATIENCE
         while f"listening\t{self.process.pid}\n" not in self.log.read_text(encoding="utf-8"):

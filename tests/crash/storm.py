@@ -225,7 +225,7 @@ def environment(app: Flask, folder: Path, peer: PeerProcess) -> dict[str, str]:
         "QUEUE_URL": settings.queue_url,
         "SECRET_KEY": settings.secret_key,
         "BASE_URL": settings.base_url,
-        "SMTP_URL": f"smtp://127.0.0.1:{peer.port}?starttls=never",
+        "SMTP_URL": f"smtp://{peer.address}:{peer.port}?starttls=never",
         "TRUSTED_PROXIES": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
