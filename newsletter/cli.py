@@ -152,11 +152,10 @@ def _join(sequence_id: int, people: list[int], now: datetime) -> int:
 @speaks_plainly
 def broadcast(file: Path, audience: str, at: datetime | None) -> None:
     """Queue a broadcast from Markdown and Jinja2 with front matter (subject, preheader)."""
-    now = clock.now()
+    now, text = clock.now(), file.read_text(encoding="utf-8")
+    broadcasts.make_ready(db.session(), broadcasts.source_of_file(text, name=file.name))
     with transaction() as session:
-        queued = broadcasts.queue_from_file(
-            session, file.read_text(encoding="utf-8"), audience, at, now, name=file.name
-        )
+        queued = broadcasts.queue_from_file(session, text, audience, at, now, name=file.name)
     click.echo(f"Queued as broadcast {queued.id}.")
 
 

@@ -63,6 +63,15 @@ def aim(session: Session, broadcast_id: int, who: Audience, send_at: datetime | 
     return draft
 
 
+def make_ready(session: Session, source: str) -> None:
+    """Compile a stored text before it is queued, outside any transaction; raises SourceError naming the line.
+
+    Drawing a picture for the first time takes seconds. `queue` asks again, finds it made, and holds the writers' lock
+    for no longer than a few reads take.
+    """
+    letter_of(source, studio_in_mail(session))
+
+
 def queue(session: Session, broadcast_id: int, now: datetime) -> Broadcast:
     """Let a draft go to its audience at its moment; raises SuppleError when it cannot be made or nobody is there."""
     draft = queries.find(session, broadcast_id)
@@ -92,13 +101,19 @@ def _nobody(who: Audience) -> str:
     return "There are no confirmed subscribers yet."
 
 
+def source_of_file(text: str, *, name: str = "this email") -> str:
+    """An email written as a file (front matter, Markdown, Jinja2) as it is stored; raises SourceError in words."""
+    source = parse(text, name=name)
+    return rules.write_source(Text(source.subject, source.preheader, source.body))
+
+
 def queue_from_file(
     session: Session, text: str, audience: str, at: datetime | None, now: datetime, *, name: str = "this email"
 ) -> Broadcast:
-    """Queue an email written as a file: front matter, Markdown, Jinja2; raises SuppleError in words."""
-    source = parse(text, name=name)
+    """Queue an email written as a file; raises SuppleError in words."""
+    words = rules.read_source(source_of_file(text, name=name))
     who = rules.audience(audience)
-    draft = write(session, Text(source.subject, source.preheader, source.body), by=None, now=now)
+    draft = write(session, words, by=None, now=now)
     aim(session, draft.id, who, None if at is None else rules.not_past(at, now))
     return queue(session, draft.id, now)
 

@@ -235,6 +235,8 @@ def _record(session: Session, action: str, broadcast_id: int, **detail: str) -> 
 @bp.post("/<int:broadcast_id>/queue")
 def queue(broadcast_id: int) -> AnyResponse:
     """Let it go to its audience at its moment."""
+    reading = db.session()
+    actions.make_ready(reading, queries.find(reading, broadcast_id).source)
     with transaction() as session:
         queued = actions.queue(session, broadcast_id, clock.now())
         _record(session, "broadcast.queued", broadcast_id, audience=queued.audience)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
 from newsletter import clock
-from newsletter.broadcasts import actions, running
+from newsletter.broadcasts import actions, letters, running
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import Text
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, SourceError
+from newsletter.messages import compiling
 from tests.broadcasts.stage import WORDS, broadcast, person, queued, rows, run
 
 FILE = "---\nsubject: From a file\npreheader: Short\n---\nHello {{ subscriber.first_name or 'you' }}.\n"
@@ -84,3 +86,19 @@ def test_a_file_that_cannot_be_queued_says_why(app: Flask, text: str, to: str, h
     with pytest.raises(Exception, match=words), transaction() as session:
         actions.queue_from_file(session, text, to, at, clock.now())
     assert db.session.scalar(select(Broadcast.id)) is None
+
+
+def test_2_7_the_text_is_compiled_before_the_writers_lock_is_taken(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    person("alice@example.org")
+    compiled: list[bool] = []
+
+    def compile_message(*given: Any, **more: Any) -> compiling.CompiledMessage:
+        compiled.append(bool(db.session().info.get("writing")))
+        return compiling.compile_message(*given, **more)
+
+    monkeypatch.setattr("newsletter.broadcasts.letters.compile_message", compile_message)
+    letters.compiled.cache_clear()
+    actions.make_ready(db.session(), actions.source_of_file(FILE))
+    with transaction() as session:
+        actions.queue_from_file(session, FILE, "all", None, clock.now())
+    assert compiled == [False]
