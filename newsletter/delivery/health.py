@@ -13,10 +13,8 @@ from sqlalchemy.orm import Session
 
 from newsletter.audience.models import Subscriber
 from newsletter.delivery.models import ENDED_OR_UNKNOWN, Delivery, Hold, Relay, Tally, in_state
-from newsletter.delivery.relay_rows import name_of
-from newsletter.delivery.relay_rules import Source
+from newsletter.delivery.relay_rows import ours
 from newsletter.delivery.rules import PARKED, WAITING, Lane, State
-from newsletter.settings import current
 
 LANE_WORDS = {
     Lane.TRANSACTIONAL: "Confirmations and gifts",
@@ -73,9 +71,7 @@ def held(session: Session) -> list[Held]:
 
 def relays(session: Session) -> Sequence[Relay]:
     """The mail servers in use: those of the back office, and the one that SMTP_URL names now."""
-    smtp = current().smtp
-    named = (Relay.source == Source.ENVIRONMENT) & (Relay.name == (name_of(smtp) if smtp else ""))
-    found = select(Relay).where(Relay.enabled, (Relay.source == Source.OPERATOR) | named)
+    found = select(Relay).where(Relay.enabled, ours())
     return session.scalars(found.order_by(Relay.priority, Relay.id)).all()
 
 
