@@ -1,4 +1,4 @@
-"""What a worker asks goes along indexes of what waits or is under way: as quick behind a million emails as behind ten."""
+"""What a worker asks goes along indexes of what waits or is under way, however many emails are behind it."""
 
 from __future__ import annotations
 
