@@ -42,6 +42,7 @@ $(VENV)/ready-to-test: $(VENV)/ready-to-run requirements-dev.txt
 	@sh scripts/system.sh dkim
 	@sh scripts/system.sh redis
 	@sh scripts/system.sh network
+	@sh scripts/system.sh mail $(VENV)/exim
 	@touch $@
 
 .PHONY: help run test lint bench pictures clean

@@ -6,6 +6,7 @@
 #   system.sh dkim              OpenDKIM's library, the second judge of signatures in the tests
 #   system.sh redis             a Redis server, one of the queues the tests run on
 #   system.sh network           `ip`, to make several hosts of one machine; only root can
+#   system.sh mail FOLDER       Postfix, and Exim unpacked into FOLDER, for the tests; only root can run them
 set -eu
 
 need() { # need WHAT PACKAGE...
@@ -18,6 +19,19 @@ need() { # need WHAT PACKAGE...
     else
         echo "$what is missing. As root: apt-get install $*" >&2
         exit 1
+    fi
+}
+
+quietly() { # quietly WHAT PACKAGE...: like need, but the services it brings stay off; nobody asked for them
+    policy=/usr/sbin/policy-rc.d
+    if [ -e $policy ]; then
+        need "$@"
+    else
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+        need "$@"
+        rm -f $policy
+        trap - EXIT
     fi
 }
 
@@ -49,8 +63,33 @@ redis)
 network)
     [ "$(id -u)" -ne 0 ] || command -v ip >/dev/null 2>&1 || need "what makes networks" iproute2
     ;;
+mail)
+    [ "$(id -u)" -eq 0 ] || {
+        echo "Not root: the tests with Postfix and Exim, whose programs change to other users, will be skipped."
+        exit 0
+    }
+    command -v postfix >/dev/null 2>&1 || {
+        [ ! -e /usr/sbin/sendmail ] || {
+            echo "Another mail server is installed, and Debian allows one; the tests as root want Postfix." >&2
+            echo "Run them as another user, and they do without, or in a container." >&2
+            exit 1
+        }
+        echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
+        quietly "mail servers for the tests" postfix
+    }
+    # Exim and Postfix cannot both be installed, so one is only unpacked; the libraries it wants get in nobody's way.
+    [ -e "$2/ready" ] || {
+        need "what Exim wants" libidn12 libnsl2 libgnutls-dane0 libdb5.3 libpcre2-8-0 libnss-wrapper
+        rm -rf "$2" && mkdir -p "$2"
+        (cd "$2" && apt-get download -qq exim4-daemon-light exim4-base)
+        for package in "$2"/*.deb; do
+            dpkg -x "$package" "$2"
+        done
+        rm "$2"/*.deb && touch "$2/ready"
+    }
+    ;;
 *)
-    echo "usage: system.sh python | pdf PYTHON | browser | dkim | redis | network" >&2
+    echo "usage: system.sh python | pdf PYTHON | browser | dkim | redis | network | mail FOLDER" >&2
     exit 2
     ;;
 esac
