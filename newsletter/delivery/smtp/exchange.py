@@ -57,6 +57,7 @@ class Exchange:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Say goodbye where nothing is under way, and wait for the answer but not long; close the rest."""
         now = monotonic()
+        self._limit = 0  # what comes back now goes nowhere else
         self._queue.clear()
         for line in list(self._lines):
             self._handle(line, line.say_goodbye(now) if line.is_idle else line.close("we left"), now)
@@ -68,6 +69,7 @@ class Exchange:
 
     def hand_over(self, emails: Sequence[Outgoing]) -> None:
         """Queue emails; further connections are opened as the queue needs them."""
+        self._drive(0)  # a server that hung up while we had nothing to say is not to be given the first of them
         self.outstanding += len(emails)
         self._queue.extend(emails)
         if self._tries:

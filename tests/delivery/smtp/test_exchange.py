@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -152,6 +153,32 @@ def test_a_connection_that_sleeps_too_long_is_replaced() -> None:
             assert codes(exchange) == {1: 250}
             exchange.answers(0.05)
         assert exchange.problem is None
+
+
+def test_a_connection_that_was_closed_while_idle_makes_no_email_uncertain() -> None:
+    """With CHUNKING the whole email would leave at once, into a connection that is gone."""
+    gone = threading.Event()
+
+    def brief(line: Line) -> None:
+        line.greet("PIPELINING", "CHUNKING")
+        line.socket.close()
+        gone.set()
+
+    with rude(brief, polite) as server, Exchange(server.smtp(), connections=1, patience=CALM) as exchange:
+        assert gone.wait(20)
+        time.sleep(0.1)
+        exchange.hand_over(emails(2))
+        assert codes(exchange) == {1: 250, 2: 250}
+
+
+def test_leaving_in_the_middle_opens_nothing_new() -> None:
+    with rude(then(Line.nothing)) as server:
+        with Exchange(server.smtp(), connections=2, patience=CALM) as exchange:
+            exchange.hand_over(emails(9))
+            exchange.answers(0.2)
+            before = server.connections
+        assert server.connections == before
+        assert server.taken == []
 
 
 def drip(line: Line) -> None:
