@@ -52,13 +52,13 @@ PLAIN_MEANINGS = {
     552: "The mailbox is full.",
     553: "The address is not written as they want it.",
 }
-_TRIED = {
+_TRIED: dict[str, tuple[str, str]] = {
     State.ACCEPTED: ("Accepted by the mail server", "good"),
     State.DEFERRED: ("Not now, said the mail server", "care"),
     State.REJECTED: ("Refused by the mail server", "bad"),
     State.UNKNOWN: ("The answer was lost", "care"),
 }
-_CAME = {
+_CAME: dict[str, tuple[str, str]] = {
     EventKind.BOUNCED: ("Came back", "bad"),
     EventKind.COMPLAINED: ("Reported as unwanted by its reader", "bad"),
     EventKind.AGAIN: ("An operator decided: send it again", "calm"),
@@ -140,12 +140,12 @@ def story(row: Delivery, past: Sequence[Line]) -> list[Moment]:
 
 def _told(line: Line) -> Moment:
     if line.kind == "event":
-        title, tone = _CAME.get(EventKind(line.what), (line.what.capitalize(), "calm"))
+        title, tone = _CAME.get(line.what, (line.what.capitalize(), "calm"))
         return Moment(line.at, title, line.text, tone=tone)
     if line.kind == "click":
         title = "A program opened a link" if line.what == ROBOT else "The reader pressed a link"
         return Moment(line.at, title, raw=line.text, tone="calm" if line.what == ROBOT else "good")
-    title, tone = _TRIED[State(line.what)]
+    title, tone = _TRIED.get(line.what, (line.what.capitalize(), "calm"))
     enhanced = "" if line.text.startswith(line.enhanced) else line.enhanced  # most relays begin with it
     raw = " ".join(str(part) for part in (line.code, enhanced, line.text) if part)
     words = "" if line.what == State.ACCEPTED else meaning(line.enhanced, line.code)
@@ -160,6 +160,8 @@ def _next(row: Delivery, past: Sequence[Line]) -> list[Moment]:
         return [Moment(row.due_at, "Goes out", row.state_why, tone="wait")]
     if row.state == State.DEFERRED:
         return [Moment(row.due_at, "Is tried again", "" if past else row.state_why, tone="wait")]
+    if row.state == State.UNKNOWN:
+        return [Moment(None, "Waits for you", "Send it again, or count it as sent.", tone="wait")]
     if row.state in {State.CLAIMED, State.SENDING}:
         return [Moment(row.lease_until or row.due_at, "A worker has it in hand right now", tone="wait")]
     return []

@@ -122,14 +122,6 @@ def test_the_room_of_an_email_gives_its_words(operator: FlaskClient, app: Flask)
     assert "Words for other:5 &lt;b&gt;" in operator.get(f"/admin/ledger/{number}").text
 
 
-@pytest.mark.parametrize(
-    ("enhanced", "meaning"),
-    [("5.1.1", "This mailbox does not exist there."), ("4.2.2", "The mailbox is full."), ("", ""), ("5.9.9", "")],
-)
-def test_a_status_code_in_words(enhanced: str, meaning: str) -> None:
-    assert timeline.meaning(enhanced) == meaning
-
-
 def relay(problem: str = "", name: str = "mx.example.org:25") -> None:
     with transaction() as session:
         made = Relay(name=name, source=Source.OPERATOR, host="mx.example.org", port=25, created_at=clock.now())
