@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,17 +15,18 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db
-from newsletter.delivery import health
+from newsletter.delivery import health, relay_rows
 from newsletter.delivery.rules import Lane, State
-from newsletter.delivery.transports import choose
-from newsletter.errors import RelayError
+from newsletter.delivery.transports import exchange
+from newsletter.errors import RelayError, Unsealable
 from newsletter.logs import without_addresses
 from newsletter.magnets import queries as magnets
-from newsletter.settings import current
+from newsletter.settings import Settings, Smtp, current
 from newsletter.work import heartbeats
 from newsletter.work.queue import queue
 
@@ -144,17 +146,30 @@ def _disk() -> Iterator[Finding]:
 
 
 def _mail() -> Iterator[Finding]:
-    settings = current()
-    if settings.smtp is None:
-        yield Finding("SMTP_URL is not set: every email stays in the mailbox.", "Set it to go live.", serious=False)
+    session, settings = db.session(), current()
+    if relay_rows.into_mailbox(session):
+        yield Finding(
+            "SMTP_URL is not set: every email stays in the mailbox.",
+            "Set it, or add a mail server in the back office, to go live.",
+            serious=False,
+        )
         return
     if settings.is_local:
         yield Finding("BASE_URL is local: links in emails work on this machine only.", "Set BASE_URL.")
-    try:
-        with choose(settings):
-            pass
-    except RelayError as problem:
-        yield Finding(problem.happened, problem.remedy or "Check SMTP_URL.")
+    for name, smtp in _servers(session, settings).items():
+        try:
+            with exchange(smtp(), name=name):
+                pass
+        except (RelayError, Unsealable) as problem:
+            yield Finding(problem.happened, problem.remedy or "Check SMTP_URL, or what the back office says of it.")
+
+
+def _servers(session: Session, settings: Settings) -> dict[str, Callable[[], Smtp | None]]:
+    """How to reach each mail server in use; the one of SMTP_URL has no row before the first worker ran."""
+    own: dict[str, Callable[[], Smtp | None]] = {}
+    if settings.smtp:
+        own[relay_rows.name_of(settings.smtp)] = lambda: settings.smtp
+    return own | {relay.name: partial(relay_rows.smtp_of, relay) for relay in health.relays(session)}
 
 
 def _outbox() -> Iterator[Finding]:

@@ -22,6 +22,7 @@ from rich.console import Console
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
+from newsletter.delivery import relay_rows
 from newsletter.errors import SuppleError
 from newsletter.settings import Settings, current
 from newsletter.starter import actions as starter
@@ -84,11 +85,12 @@ def _web_command(settings: Settings) -> list[str]:
 
 def _print_welcome(settings: Settings) -> None:
     setup = accounts.setup_url(db.session())
+    into_mailbox = relay_rows.into_mailbox(db.session())
     db.session.remove()
     lines = {"Landing page": f"{settings.base_url}/"}
     # A one-time link: whoever opens it first becomes the operator, so it is shown here and nowhere else.
     lines |= {"First operator": setup} if setup else {"Back office": f"{settings.base_url}/admin/"}
-    if settings.smtp is None:
+    if into_mailbox:
         lines["Mailbox"] = f"{settings.base_url}/mailbox"
     for name, url in lines.items():
         console.print(f"  [bold]{name:<15}[/bold]{url}", soft_wrap=True, highlight=False)

@@ -51,7 +51,7 @@ EXTRA_DOORWAYS = {
     "figures": {"*"},  # pure drawing
     # what an upper room answers when the ledger asks for content; and the making of the bytes, because a preview and a
     # proof run are made by the code that sends; how sending is doing, for the overview, the doctor and the metrics
-    "delivery": {"health", "letters", "composing"},
+    "delivery": {"health", "letters", "composing", "relay_rows"},
     "sequences": {"series"},  # what a shipped series is, for the starter
     "signup": {"guards"},  # the honeypot and the time trap, the same for comments
     "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command

@@ -17,6 +17,7 @@ from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState
 from newsletter.dashboard.rules import Day, Health, plural
 from newsletter.delivery import health as delivery_health
+from newsletter.delivery import relay_rows
 from newsletter.delivery.rules import State
 from newsletter.landing.models import Comment
 from newsletter.landing.rules import CommentState
@@ -141,7 +142,7 @@ def health(session: Session, studio: Studio, settings: Settings, now: datetime) 
     )
     return Health(
         now=now,
-        smtp=settings.smtp is not None,
+        smtp=not relay_rows.into_mailbox(session),
         local=settings.is_local,
         postal_address=bool(studio.postal_address or settings.postal_address),
         last_beat=heartbeats.last_beat(session),

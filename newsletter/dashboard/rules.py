@@ -102,8 +102,8 @@ def _standstill(health: Health) -> list[Warning]:
                 f"The mail server {name} does not take emails.",
                 f"It says: {problem} {waits} It is asked again by itself.",
                 "If it lasts for more than an hour, ask the person who hosts this site to check it.",
-                "/admin/ledger",
-                "See what waits",
+                "/admin/relays",
+                "Look at your mail servers",
                 grave=not health.relays_left,
             )
         )
@@ -128,9 +128,9 @@ def _going_live(health: Health) -> list[Warning]:
             Warning(
                 "No mail server is connected, so emails stay in the built-in mailbox.",
                 "That is right for trying things out; real readers get nothing yet.",
-                "To go live, the person who hosts this site sets SMTP_URL.",
-                "/mailbox",
-                "Open the mailbox",
+                "To go live, name your provider's mail server; SMTP_URL does the same where the site is hosted.",
+                "/admin/relays",
+                "Name a mail server",
             )
         )
     if health.smtp and health.local:

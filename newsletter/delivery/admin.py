@@ -9,11 +9,11 @@ from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from newsletter import clock, settings
+from newsletter import clock
 from newsletter.accounts import actions as accounts
 from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import actions, health, ledger, timeline
+from newsletter.delivery import actions, health, ledger, relay_rows, timeline
 from newsletter.delivery.ledger import Filters
 from newsletter.delivery.rules import PARKED, STATE_WORDS, EventKind, Lane, State
 from newsletter.errors import InputError
@@ -61,7 +61,7 @@ def emails() -> str:
         lanes=ledger.LANES,
         kinds=ledger.KINDS,
         look=ledger.LOOK,
-        into_mailbox=settings.current().smtp is None,
+        into_mailbox=relay_rows.into_mailbox(session),
         holds=holds,
         pausable=bool(set(PAUSABLE) - {hold.what for hold in holds}),
     )
@@ -83,7 +83,7 @@ def show(delivery_id: int) -> str:
         waits=row.state in WAITING,
         later=row.state in WAITING and clock.now() < row.due_at < PARKED,
         uncertain=row.state == State.UNKNOWN,
-        mailbox_number=None if settings.current().smtp else ledger.in_mailbox(session, row.message_id),
+        mailbox_number=ledger.in_mailbox(session, row.message_id) if relay_rows.into_mailbox(session) else None,
     )
 
 

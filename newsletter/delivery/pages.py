@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from newsletter import settings
 from newsletter.accounts.gate import require_operator
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import mailbox
+from newsletter.delivery import mailbox, relay_rows
 from newsletter.delivery.opening import Opened, open_email
 from newsletter.errors import NotFound
 from newsletter.web.isolation import SANDBOX, isolated
@@ -34,7 +34,7 @@ _LINK = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]]")
 def only_where_it_belongs() -> Response | None:
     """No mailbox beside a real mail server, and none for strangers: it holds every link that was ever mailed."""
     found = settings.current()
-    if found.smtp is not None:
+    if not relay_rows.into_mailbox(db.session()):
         abort(404)
     return None if found.is_local and _is_at_this_machine() else require_operator()
 

@@ -38,7 +38,7 @@ def ours() -> ColumnElement[bool]:
 
 def into_mailbox(session: Session) -> bool:
     """Whether emails go into the built-in mailbox: there is no relay, not even one that is switched off."""
-    return session.scalar(select(Relay.id).where(ours()).limit(1)) is None
+    return current().smtp is None and session.scalar(select(Relay.id).where(ours()).limit(1)) is None
 
 
 def smtp_of(relay: Relay) -> Smtp | None:

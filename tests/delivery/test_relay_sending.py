@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from newsletter import clock
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import jobs, queries, relay_rows, routing
+from newsletter.delivery import actions, jobs, queries, relay_rows, routing
 from newsletter.delivery.models import Attempt, Delivery, MailboxMessage, Relay, RelayDay
 from newsletter.delivery.relay_rules import Source
 from newsletter.delivery.rules import Lane, Reply, State
@@ -177,6 +177,23 @@ def test_2_8_an_answer_that_asks_for_less_slows_the_domain(mailing: Flask, first
     jobs.send_due()
     with transaction() as session:
         assert [way.paced for way in routing.ways(session, clock.now())] == [True]
+
+
+def test_2_14_a_test_email_takes_the_way_that_emails_to_many_take(mailing: Flask, first: Peer, second: Peer) -> None:
+    relay(first, to_many=False)
+    number = relay(second, priority=2)
+    letter = {"message_id": "<trial@example.org>", "content": b"Subject: A trial\r\n\r\nHello"}
+    with transaction() as session:
+        actions.plan_trial(session, recipient="coach@example.org", now=clock.now(), **letter)
+    jobs.send_trials()
+    assert (len(first.taken), second.to) == (0, ["coach@example.org"])
+    with transaction() as session:
+        for row in session.query(Relay):
+            routing.failed(session, row.id, "it is down", clock.now())
+        actions.plan_trial(session, recipient="coach@example.org", now=clock.now(), **letter)
+    jobs.send_trials()
+    assert "it is down" in queries.trial_problem(db.session(), "coach@example.org")
+    assert db.session.get_one(Relay, number).problem
 
 
 def test_with_a_standing_clock_a_limit_ends_the_turn(mailing: Flask, first: Peer) -> None:
