@@ -51,7 +51,7 @@ def rooms(request: pytest.FixtureRequest) -> None:
     name = next((name for name in ("app", "sqlite_app") if name in request.fixturenames), None)
     if name:
         app: Flask = request.getfixturevalue(name)
-        app.extensions.setdefault("letters", {})["step"] = letters.letter
+        app.extensions.setdefault("letters", {})["step"] = letters.letters
 
 
 def load(folder: Path, steps: dict[str, str] = STEPS, now: datetime = MONDAY) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import MailboxMessage
-from newsletter.delivery.rules import State
+from newsletter.delivery.rules import Claimed, State
 from newsletter.sequences import letters, queries, wording
 from newsletter.sequences.models import Step
 from tests.sequences.conftest import MONDAY, at, emails, join, person, run, step, turn
@@ -81,6 +81,6 @@ def test_letters_of_an_enrollment_that_is_gone_are_withdrawn(app: Flask, series:
     join(series, alice)
     turn(at("2026-03-04T07:00"))
     (email,) = emails(alice)
-    email.reason = "step:1:enrollment:999"
-    assert isinstance(letters.letter(db.session(), email), letters.Withdrawn)
+    gone = Claimed(email.id, "step:1:enrollment:999", email.lane, alice, email.message_id, MONDAY, MONDAY, attempts=0)
+    assert isinstance(letters.letters(db.session(), [gone])[email.id], letters.Withdrawn)
     db.session.rollback()
