@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from sqlalchemy import and_, case, delete, exists, select, update
+from sqlalchemy import Integer, and_, bindparam, case, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.delivery import relay_rows
@@ -27,6 +27,18 @@ from newsletter.work.claims import insert_rows
 # The built-in mailbox: no row, no budget.
 MAILBOX = 0
 MAILBOX_NAME = "mailbox"
+
+
+# Made once: making such a statement costs more than the database takes to do it, and these are asked all the time.
+_RELAY = select(Relay).where(Relay.id == bindparam("relay")).with_for_update().execution_options(populate_existing=True)
+_PROBLEM = select(Relay.problem).where(Relay.id == bindparam("relay"))
+_SLOTS = select(RelaySlot).where(RelaySlot.relay_id == bindparam("relay"))
+_DRAWN = RelayDay.drawn + bindparam("more_drawn", type_=Integer)
+_ADD = (
+    update(RelayDay)
+    .where(RelayDay.relay_id == bindparam("relay"), RelayDay.day == bindparam("on"))
+    .values(drawn=case((_DRAWN < 0, 0), else_=_DRAWN), accepted=RelayDay.accepted + bindparam("more_accepted"))
+)
 
 
 @dataclass(frozen=True)
@@ -121,8 +133,7 @@ def _candidate(relay: Relay, used: int, now: datetime) -> Candidate:
 
 def _locked(session: Session, relay_id: int) -> Relay | None:
     """The relay's newest row, until the transaction ends for nobody else to change."""
-    asked = select(Relay).where(Relay.id == relay_id).with_for_update()
-    return session.scalar(asked.execution_options(populate_existing=True))
+    return session.scalar(_RELAY, {"relay": relay_id})
 
 
 def draw(
@@ -182,18 +193,16 @@ def _used(session: Session, relay_id: int, now: datetime) -> int:
 
 def _count(session: Session, relay_id: int, now: datetime, *, drawn: int = 0, accepted: int = 0) -> None:
     """Add to the day's figures."""
-    key = {"relay_id": relay_id, "day": relay_rows.today(now)}
-    changed = update(RelayDay).where(RelayDay.relay_id == relay_id, RelayDay.day == key["day"])
-    left = case((RelayDay.drawn + drawn < 0, 0), else_=RelayDay.drawn + drawn)
-    changed = changed.values(drawn=left, accepted=RelayDay.accepted + accepted)
-    if not session.connection().execute(changed).rowcount:
-        insert_rows(session, RelayDay, [key], unique=[RelayDay.relay_id, RelayDay.day])
-        session.connection().execute(changed)
+    day = relay_rows.today(now)
+    more = {"relay": relay_id, "on": day, "more_drawn": drawn, "more_accepted": accepted}
+    if not session.connection().execute(_ADD, more).rowcount:
+        insert_rows(session, RelayDay, [{"relay_id": relay_id, "day": day}], unique=[RelayDay.relay_id, RelayDay.day])
+        session.connection().execute(_ADD, more)
 
 
 def _lease(session: Session, relay: Relay, worker: str, emails: int, now: datetime) -> int:
     """The connections that the worker may have from now on."""
-    rows = session.scalars(select(RelaySlot).where(RelaySlot.relay_id == relay.id)).all()
+    rows = session.scalars(_SLOTS, {"relay": relay.id}).all()
     mine = next((row for row in rows if row.worker == worker), None)
     if mine is None and not emails:
         return 0
@@ -315,7 +324,7 @@ def worked(session: Session, relay_id: int, accepted: int, now: datetime) -> Non
     if relay_id == MAILBOX or accepted <= 0:
         return
     _count(session, relay_id, now, accepted=accepted)
-    if session.scalar(select(Relay.problem).where(Relay.id == relay_id)):
+    if session.connection().execute(_PROBLEM, {"relay": relay_id}).scalar():
         relay = _locked(session, relay_id)
         if relay is not None:
             relay_rows.keep(relay, rules.after_success(relay_rows.breaker_of(relay), accepted, now))
