@@ -22,7 +22,7 @@ from newsletter.delivery import counting, dkim
 from newsletter.delivery.counting import Tails
 from newsletter.delivery.dkim import Signer
 from newsletter.delivery.letters import Letter, Withdrawn, guarded, writer_of
-from newsletter.delivery.rules import Claimed, Lane
+from newsletter.delivery.rules import Claimed
 from newsletter.delivery.smtp.envelope import Outgoing
 from newsletter.errors import SuppleError
 from newsletter.messages import mime
@@ -41,7 +41,6 @@ class Sealed:
     message_id: str
     subject: str
     content: bytes
-    lane: int = Lane.TRANSACTIONAL
 
     @property
     def outgoing(self) -> Outgoing:
@@ -49,14 +48,15 @@ class Sealed:
         return Outgoing(self.delivery_id, self.sender, self.recipient, self.content)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Draft:
-    """What one email is made of, all read: making it asks no database."""
+    """What one email is made of, all read: making it asks no database. With `tails` its links are counted."""
 
     claimed: Claimed
     letter: Letter
     reader: Reader
     tags: Sequence[str]
+    tails: Tails = ()
 
 
 Drafts = dict[int, Draft | Withdrawn | SuppleError]
@@ -117,12 +117,9 @@ def _kind(one: Claimed) -> str:
     return one.reason.partition(":")[0]
 
 
-def make(draft: Draft, signers: Sequence[Signer], now: datetime, tails: Tails = ()) -> Sealed:
-    """One email's bytes; with `tails` its links are counted.
-
-    Raises RenderError (or another SuppleError) when the template fails for this reader.
-    """
-    claimed, reader = draft.claimed, draft.reader
+def make(draft: Draft, signers: Sequence[Signer], now: datetime) -> Sealed:
+    """One email's bytes. Raises RenderError (or another SuppleError) when the template fails for this reader."""
+    claimed, reader, tails = draft.claimed, draft.reader, draft.tails
     clicks = counting.addresses(tails, delivery_id=claimed.id, subscriber_id=reader.id, now=now) if tails else None
     rendered, links = render(draft.letter, reader, draft.tags, claimed.planned_at, clicks)
     return seal(
@@ -135,7 +132,6 @@ def make(draft: Draft, signers: Sequence[Signer], now: datetime, tails: Tails = 
         leave=links["unsubscribe"],
         now=now,
         signers=signers,
-        lane=claimed.lane,
     )
 
 
@@ -171,7 +167,6 @@ def seal(
     leave: str,
     now: datetime,
     signers: Sequence[Signer] = (),
-    lane: int = Lane.TRANSACTIONAL,
 ) -> Sealed:
     """Put a rendered email into its envelope and sign it; `leave` is the link for one-click unsubscribing."""
     settings = current()
@@ -188,7 +183,7 @@ def seal(
         attachments=letter.attachments,
     )
     content = dkim.sealed(mime.assemble(rendered, envelope), signers, now)
-    return Sealed(delivery_id, sender, address, message_id, rendered.subject, content, lane)
+    return Sealed(delivery_id, sender, address, message_id, rendered.subject, content)
 
 
 def sender_domain(settings: Settings) -> str:

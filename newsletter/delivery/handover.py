@@ -6,9 +6,10 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, String, and_, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Integer, Select, String, and_, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
@@ -18,13 +19,19 @@ from newsletter.delivery import machine, rules
 from newsletter.delivery.machine import move, move_one
 from newsletter.delivery.models import Attempt, Delivery, Hold, in_state
 from newsletter.delivery.rules import PARKED, Claimed, Lane, Reply, State
-from newsletter.work.claims import among, table_of
+from newsletter.work.claims import among, among_given, kind_of, listed, rows_given
 
 
 def is_due(session: Session, lane: Lane, now: datetime) -> bool:
     """Whether an email of that lane is due."""
-    due = in_state(State.PLANNED, State.DEFERRED), Delivery.lane == int(lane), Delivery.due_at <= now
-    return session.scalar(select(Delivery.id).where(*due).limit(1)) is not None
+    return session.connection().execute(_due(), {"lane": int(lane), "now": now}).first() is not None
+
+
+@cache
+def _due() -> Select[int]:
+    lane, now = bindparam("lane", type_=Integer), bindparam("now", type_=Delivery.due_at.type)
+    due = in_state(State.PLANNED, State.DEFERRED), Delivery.lane == lane, Delivery.due_at <= now
+    return select(Delivery.id).where(*due).limit(1)
 
 
 def next_due(session: Session, lanes: Sequence[Lane], now: datetime) -> datetime | None:
@@ -33,16 +40,19 @@ def next_due(session: Session, lanes: Sequence[Lane], now: datetime) -> datetime
     return session.scalar(select(func.min(Delivery.due_at)).where(*waiting, Delivery.due_at > now))
 
 
+_HELD = select(Hold.what, Hold.why).where(Hold.over.is_(False))
+
+
 def claim_due(session: Session, worker: str, now: datetime, limit: int, lane: Lane) -> list[Claimed]:
     """Take up to `limit` due emails of a lane for `worker`, the longest due first.
 
     A held lane is passed over; emails of a held broadcast are parked instead of claimed. Lane by lane, because SQLite
     would sort a million waiting emails for each claim over several.
     """
-    held = {hold.what: hold.why for hold in session.scalars(select(Hold).where(Hold.over.is_(False)))}
+    held = {row.what: row.why for row in session.connection().execute(_HELD)}
     if f"lane:{int(lane)}" in held:
         return []
-    claimed = machine.take(session, worker, now, limit, Delivery.lane == int(lane), Delivery.due_at <= now)
+    claimed = machine.take(session, worker, now, limit, int(lane))
     for what, why in held.items():
         _park(session, [one.id for one in claimed if one.reason == what], why, now)
     return [one for one in claimed if one.reason not in held]
@@ -50,21 +60,22 @@ def claim_due(session: Session, worker: str, now: datetime, limit: int, lane: La
 
 def _park(session: Session, delivery_ids: list[int], why: str, now: datetime) -> None:
     if delivery_ids:
-        move(
-            session,
-            State.CLAIMED,
-            State.PLANNED,
-            now,
-            among(session, Delivery.id, delivery_ids),
-            why=why,
-            due_at=PARKED,
-        )
+        these = among(session, Delivery.id, delivery_ids)
+        move(session, State.CLAIMED, State.PLANNED, now, these, why=why, due_at=PARKED)
 
 
 def begin_sending(session: Session, delivery_ids: Sequence[int], worker: str, now: datetime) -> set[int]:
     """Commit to sending these; returns those that are still this worker's (a slow worker may have lost its lease)."""
-    mine = among(session, Delivery.id, delivery_ids), Delivery.claimed_by == worker
-    return set(move(session, State.CLAIMED, State.SENDING, now, *mine, lease_until=now + rules.LEASE))
+    kind = kind_of(session)
+    given = {"ids": listed(kind, delivery_ids), "worker": worker, "lease": now + rules.LEASE}
+    return set(machine.follow(session, State.CLAIMED, State.SENDING, _beginning(kind), given))
+
+
+@cache
+def _beginning(kind: str) -> Any:
+    mine = among_given(kind, Delivery.id), Delivery.claimed_by == bindparam("worker", type_=String)
+    lease = bindparam("lease", type_=Delivery.lease_until.type)
+    return machine.arrow(State.CLAIMED, State.SENDING, *mine, lease_until=lease)
 
 
 def keep(session: Session, worker: str, now: datetime) -> int:
@@ -95,13 +106,19 @@ def record(
     for delivery_id, reply in answers if outcomes.keys() != {State.ACCEPTED} else ():
         if rules.outcome(reply) is not State.ACCEPTED:
             _record_other(session, delivery_id, reply, subjects.get(delivery_id, ""), now)
-    given = table_of(session, told, _ANSWER)
-    at, through = literal(now, Attempt.at.type), literal(relay)
-    rows = select(Delivery.id, at, through, given.c.outcome, given.c.code, given.c.enhanced, given.c.text)
-    columns = ["delivery_id", "at", "relay", "outcome", "code", "enhanced", "text"]
-    session.connection().execute(insert(Attempt).from_select(columns, rows.join(given, given.c.id == Delivery.id)))
+    kind = kind_of(session)
+    session.connection().execute(_noting(kind), {"rows": listed(kind, told), "now": now, "through": relay})
     machine.attempted(session, relay, outcomes)
     return outcomes
+
+
+@cache
+def _noting(kind: str) -> Any:
+    given = rows_given(kind, _ANSWER)
+    at, through = bindparam("now", type_=Attempt.at.type), bindparam("through", type_=String)
+    rows = select(Delivery.id, at, through, given.c.outcome, given.c.code, given.c.enhanced, given.c.text)
+    columns = ["delivery_id", "at", "relay", "outcome", "code", "enhanced", "text"]
+    return insert(Attempt).from_select(columns, rows.join(given, given.c.id == Delivery.id))
 
 
 def _told(delivery_id: int, reply: Reply, subject: str) -> dict[str, object]:
@@ -119,12 +136,19 @@ _TRIED = {"attempts": Delivery.attempts + 1}
 
 
 def _accept(session: Session, told: Sequence[Mapping[str, object]], now: datetime) -> None:
-    given = table_of(session, [{"id": one["id"], "subject": one["subject"]} for one in told], _SUBJECT)
-    values = {**_TRIED, "accepted_at": now, "subject": given.c.subject}
-    values["first_tried_at"] = func.coalesce(Delivery.first_tried_at, now)
-    moved = move(session, State.SENDING, State.ACCEPTED, now, Delivery.id == given.c.id, **values)
+    kind = kind_of(session)
+    given = {"rows": listed(kind, [{"id": one["id"], "subject": one["subject"]} for one in told]), "now": now}
+    moved = machine.follow(session, State.SENDING, State.ACCEPTED, _accepting(kind, State.SENDING), given)
     if len(moved) < len(told):  # a slow worker's: taken for lost meanwhile, but here is the answer
-        move(session, State.UNKNOWN, State.ACCEPTED, now, Delivery.id == given.c.id, **values)
+        machine.follow(session, State.UNKNOWN, State.ACCEPTED, _accepting(kind, State.UNKNOWN), given)
+
+
+@cache
+def _accepting(kind: str, source: State) -> Any:
+    given, now = rows_given(kind, _SUBJECT), bindparam("now", type_=Delivery.accepted_at.type)
+    values = {**_TRIED, "accepted_at": now, "ended_at": now, "subject": given.c.subject}
+    values["first_tried_at"] = func.coalesce(Delivery.first_tried_at, now)
+    return machine.arrow(source, State.ACCEPTED, Delivery.id == given.c.id, **values)
 
 
 def _record_other(session: Session, delivery_id: int, reply: Reply, subject: str, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """Which relay an email goes through, and what it may be given: budgets that hold across workers and machines.
 
-Every draw locks the relay's row in the caller's transaction, so two workers never spend the same second or the same
-place of a day. Who draws from several relays in one transaction does so in the order of `ways`.
+Whoever changes anything of a relay locks its row first, in the caller's transaction: two workers never spend the same
+second or the same place of a day, and never wait for each other's days and domains in a circle. Who draws from several
+relays in one transaction does so in the order of `ways`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MAILBOX_NAME = "mailbox"
 
 # Made once: making such a statement costs more than the database takes to do it, and these are asked all the time.
 _RELAY = select(Relay).where(Relay.id == bindparam("relay")).with_for_update().execution_options(populate_existing=True)
-_PROBLEM = select(Relay.problem).where(Relay.id == bindparam("relay"))
+_PROBLEM = select(Relay.problem).where(Relay.id == bindparam("relay")).with_for_update()
 _SLOTS = select(RelaySlot).where(RelaySlot.relay_id == bindparam("relay"))
 _DRAWN = RelayDay.drawn + bindparam("more_drawn", type_=Integer)
 _ADD = (
@@ -262,7 +263,7 @@ def pace(session: Session, relay_id: int, domains: Sequence[str], now: datetime)
 
     Asked again at that moment it will find room, as a rule: moments are given out a step apart.
     """
-    relay = session.get(Relay, relay_id) if relay_id != MAILBOX else None
+    relay = _locked(session, relay_id) if relay_id != MAILBOX else None
     if relay is None:
         return [None] * len(domains)
     counted = Counter(domains)
@@ -303,10 +304,8 @@ def slow_down(session: Session, relay_id: int, domain: str, reply: Reply, now: d
     """
     if relay_id == MAILBOX or not rules.slows_down(reply):
         return
-    row: Relay | RelayDomain | None
-    if reply.about == "session" or not domain:
-        row = _locked(session, relay_id)
-    else:
+    row: Relay | RelayDomain | None = _locked(session, relay_id)
+    if row is not None and reply.about != "session" and domain:
         row = _domains(session, relay_id, [domain], now, every=True).get(domain)
     if row is not None:
         row.slowness, row.slowed_at = rules.slower(row.slowness, row.slowed_at, now)
@@ -323,8 +322,11 @@ def worked(session: Session, relay_id: int, accepted: int, now: datetime) -> Non
     """The relay took so many emails: counted, and after a failure the proof that it works again."""
     if relay_id == MAILBOX or accepted <= 0:
         return
+    problem = session.connection().execute(_PROBLEM, {"relay": relay_id}).scalar()
+    if problem is None:
+        return  # deleted meanwhile
     _count(session, relay_id, now, accepted=accepted)
-    if session.connection().execute(_PROBLEM, {"relay": relay_id}).scalar():
+    if problem:
         relay = _locked(session, relay_id)
         if relay is not None:
             relay_rows.keep(relay, rules.after_success(relay_rows.breaker_of(relay), accepted, now))

@@ -21,6 +21,7 @@ from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import composing, counting, handover, pictures, queries, routing, rules, transports
 from newsletter.delivery.composing import Draft, Sealed
+from newsletter.delivery.dkim import Signer
 from newsletter.delivery.letters import Withdrawn, guarded
 from newsletter.delivery.routing import Way
 from newsletter.delivery.rules import Claimed, Lane, Reply, State
@@ -52,7 +53,8 @@ class Line:
         self.way, self.worker = way, worker
         self.log = log.bind(relay=way.name)  # bound once: through the proxy each dropped line costs 3 us
         self.exchange: Handover | None = None
-        self.ready: deque[Sealed] = deque()  # claimed and made
+        self.ready: deque[Draft] = deque()  # claimed, and all read that they are made of
+        self.signers: Sequence[Signer] = ()
         self.flying: dict[int, Sealed] = {}  # marked as sending and handed over, by delivery id
         self.answers: list[Answer] = []  # not written down yet
         self.window, self.connections = rules.SMALLEST_WINDOW, 1
@@ -69,7 +71,7 @@ class Line:
         return len(self.flying) - len(self.answers)
 
     def fill(self) -> int:
-        """Claim and make the next batch when the last one is nearly gone, and what is urgent at once.
+        """Claim and read the next batch when the last one is nearly gone, and what is urgent at once.
 
         Returns how many were claimed.
         """
@@ -82,7 +84,7 @@ class Line:
         if not low or len(claimed) < rules.BATCH // 2:
             self.again_at = now + PAUSE
         if claimed:
-            self._make(claimed)
+            self._gather(claimed)
         return len(claimed)
 
     def _claim(self, lanes: Sequence[Lane]) -> list[Claimed]:
@@ -108,38 +110,29 @@ class Line:
             self.connections = drawn.connections
         return claimed
 
-    def _make(self, claimed: Sequence[Claimed]) -> None:
+    def _gather(self, claimed: Sequence[Claimed]) -> None:
         session, now = db.session(), clock.now()
         drafts = composing.gather(session, claimed)
-        signers = queries.signers(session, composing.sender_domain(current()))
+        self.signers = queries.signers(session, composing.sender_domain(current()))
         session.rollback()
         if self.way.paced:
             drafts = self._paced(drafts, {one.id for one in claimed if one.lane != Lane.TRANSACTIONAL}, now)
-        letters = {id(draft.letter): draft.letter for draft in drafts.values() if isinstance(draft, Draft)}
-        pictures.keep(letters)
-        tails = counting.tails(letters.values())
-        unmade: dict[int, Withdrawn | SuppleError] = {}
-        for number, one in enumerate(claimed):
-            draft = drafts.get(one.id)
-            if isinstance(draft, Draft):
-                counted = tails.get(draft.letter.compiled.links, ())
-                made = guarded(partial(composing.make, draft, signers, now, counted), one.id)
-                if isinstance(made, Sealed):
-                    self._line_up(made)
-                else:
-                    unmade[one.id] = made
-            elif draft is not None:
-                unmade[one.id] = draft
-            if number % LOOK_AFTER == 0 and self.flying:
-                self.look_after(0)
-        _write_off(unmade, self.way.relay_id, now)
+        whole = [draft for draft in drafts.values() if isinstance(draft, Draft)]
+        pictures.keep({id(draft.letter): draft.letter for draft in whole})
+        tails = counting.tails(draft.letter for draft in whole)
+        for draft in sorted(whole, key=lambda draft: draft.claimed.lane):
+            draft.tails = tails.get(draft.letter.compiled.links, ())
+            self._line_up(draft)
+        _write_off(
+            {one: found for one, found in drafts.items() if not isinstance(found, Draft)}, self.way.relay_id, now
+        )
 
-    def _line_up(self, made: Sealed) -> None:
+    def _line_up(self, draft: Draft) -> None:
         """At the end, or before everything less urgent."""
         place = len(self.ready)
-        while place and self.ready[place - 1].lane > made.lane:
+        while place and self.ready[place - 1].claimed.lane > draft.claimed.lane:
             place -= 1
-        self.ready.insert(place, made)
+        self.ready.insert(place, draft)
 
     def _paced(self, drafts: composing.Drafts, patient: set[int], now: datetime) -> composing.Drafts:
         """Those that are urgent or whose recipient's domain has room now; the others are put off to the moment it has.
@@ -192,7 +185,7 @@ class Line:
             self._open()
         self._measure()
         room = 0 if self.problem else self.window - self.outstanding
-        window = [self.ready.popleft() for _ in range(max(0, min(room, len(self.ready))))]
+        window = self._make(room)
         mine = self._faithfully([one.delivery_id for one in window])
         self.answers.clear()
         going = [one for one in window if one.delivery_id in mine]
@@ -200,6 +193,22 @@ class Line:
         if self.exchange is not None and going:
             self.exchange.keep(self.connections)
             self.exchange.hand_over([one.outgoing for one in going])
+
+    def _make(self, room: int) -> list[Sealed]:
+        """The bytes of the next window: just before they leave, so that they are still in the processor's cache."""
+        now, made = clock.now(), list[Sealed]()
+        unmade: dict[int, Withdrawn | SuppleError] = {}
+        while self.ready and len(made) < room:
+            draft = self.ready.popleft()
+            found = guarded(partial(composing.make, draft, self.signers, now), draft.claimed.id)
+            if isinstance(found, Sealed):
+                made.append(found)
+            else:
+                unmade[draft.claimed.id] = found
+            if len(made) % LOOK_AFTER == 0:
+                self.look_after(0)
+        _write_off(unmade, self.way.relay_id, now)
+        return made
 
     def _measure(self) -> None:
         """How many emails may be marked as sending at once (semantics 2.3): as many as the relay takes in a moment."""
@@ -276,7 +285,7 @@ class Line:
 
     def give_back(self, why: str) -> None:
         """Return what was claimed and not begun to the plan, and let go of the relay's budget for it."""
-        left, now = [one.delivery_id for one in self.ready], clock.now()
+        left, now = [draft.claimed.id for draft in self.ready], clock.now()
         news = self.problem is not None and not self.told
         if not left and not news:
             return

@@ -4,14 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, ColumnElement, Integer, Row, Select, TextClause, cast, column, func, select, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Insert,
+    Integer,
+    Row,
+    Select,
+    TextClause,
+    bindparam,
+    cast,
+    column,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
 from newsletter.database.base import Base
+
+
+def kind_of(session: Session) -> str:
+    """Which database a session speaks to, as statements that are composed once are kept by."""
+    return session.get_bind().dialect.name
 
 
 def claim(
@@ -29,32 +49,61 @@ def claim(
 
     Returns a row of the key and what else is asked for in `returning`, as it is after the change.
     """
-    chosen = select(key).where(*where).order_by(*order_by).limit(limit)
-    if session.get_bind().dialect.name == "postgresql":
+    statement = claiming(
+        kind_of(session), model, key, where=where, order_by=order_by, values=values, returning=returning
+    )
+    # On the connection: through the session each row would cost a search for an object to refresh.
+    return list(session.connection().execute(statement, {"limit": limit}))
+
+
+def claiming(
+    kind: str,
+    model: type[Base],
+    key: InstrumentedAttribute[int],
+    *,
+    where: Sequence[ColumnElement[bool] | TextClause],
+    order_by: list[Any],
+    values: dict[str, Any],
+    returning: Sequence[InstrumentedAttribute[Any]] = (),
+) -> Any:
+    """The statement of `claim`, to be composed once and run with its `limit`."""
+    chosen = select(key).where(*where).order_by(*order_by).limit(bindparam("limit", type_=Integer))
+    if kind == "postgresql":
         # Rows another worker is just claiming are passed over instead of waited for; SQLite has one writer at a time.
         chosen = chosen.with_for_update(skip_locked=True)
     # As a common table expression it is asked once; as a plain subquery PostgreSQL may ask it per row and so
     # claim more than `limit`.
     once = chosen.cte("chosen")
-    statement = update(model).where(key.in_(select(once.c[0]))).values(**values).returning(key, *returning)
-    # On the connection: through the session each row would cost a search for an object to refresh.
-    return list(session.connection().execute(statement))
+    return update(model).where(key.in_(select(once.c[0]))).values(**values).returning(key, *returning)
 
 
 def among(session: Session, key: InstrumentedAttribute[int], ids: Collection[int]) -> ColumnElement[bool]:
     """Whether `key` is one of `ids`, as one parameter: writing out 400 of them costs 15 to 50 us for each."""
-    if session.get_bind().dialect.name == "postgresql":
+    if kind_of(session) == "postgresql":
         return key == func.any(cast(list(ids), postgresql.ARRAY(Integer)))
     return key.in_(select(func.json_each(json.dumps(list(ids))).table_valued("value").c.value))
 
 
-def table_of(session: Session, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, type[TypeEngine[Any]]]) -> Any:
-    """These rows as a table of such columns to join with, as one parameter: a set of changes in one statement."""
-    if session.get_bind().dialect.name == "postgresql":
-        typed = [column(name, kind) for name, kind in columns.items()]
-        return func.json_to_recordset(cast(list(rows), JSON)).table_valued(*typed).render_derived(with_types=True)
-    each = func.json_each(json.dumps(rows)).table_valued("value")
-    named = [func.json_extract(each.c.value, f"$.{name}", type_=kind()).label(name) for name, kind in columns.items()]
+def among_given(kind: str, key: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+    """Whether `key` is one of the `ids` that the statement is run with, as `listed` writes them."""
+    if kind == "postgresql":
+        return key == func.any(bindparam("ids", type_=postgresql.ARRAY(Integer)))
+    return key.in_(select(func.json_each(bindparam("ids")).table_valued("value").c.value))
+
+
+def listed(kind: str, values: Sequence[Any]) -> Any:
+    """Ids for `among_given`, or rows for `rows_given`, as the one parameter that they travel in."""
+    return list(values) if kind == "postgresql" else json.dumps(list(values))
+
+
+def rows_given(kind: str, columns: Mapping[str, type[TypeEngine[Any]]]) -> Any:
+    """The `rows` that a statement is run with, as a table to join with: a set of changes in one statement."""
+    if kind == "postgresql":
+        typed = [column(name, type_) for name, type_ in columns.items()]
+        rows = bindparam("rows", type_=JSON)
+        return func.json_to_recordset(cast(rows, JSON)).table_valued(*typed).render_derived(with_types=True)
+    each = func.json_each(bindparam("rows")).table_valued("value")
+    named = [func.json_extract(each.c.value, f"$.{name}", type_=type_()).label(name) for name, type_ in columns.items()]
     return select(*named).select_from(each).subquery()
 
 
@@ -94,7 +143,13 @@ def add_to(
 ) -> None:
     """Add each row's `amount` to the row with the same `unique` columns, or insert it."""
     if amounts:
-        insert = (postgresql if session.get_bind().dialect.name == "postgresql" else sqlite).insert(model)
-        total = getattr(model, amount) + insert.excluded[amount]
-        statement = insert.on_conflict_do_update(index_elements=unique, set_={amount: total})
+        statement = _adding(kind_of(session), model, tuple(unique), amount)
         session.connection().execute(statement, [dict(row) for row in amounts])
+
+
+@cache
+def _adding(kind: str, model: type[Base], unique: tuple[str, ...], amount: str) -> Insert:
+    insert = (postgresql if kind == "postgresql" else sqlite).insert(model)
+    total = getattr(model, amount) + insert.excluded[amount]
+    adding: Insert = insert.on_conflict_do_update(index_elements=unique, set_={amount: total})
+    return adding

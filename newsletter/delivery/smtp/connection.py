@@ -107,8 +107,10 @@ class Connection:
         patience: Patience,
         poll: selectors.BaseSelector,
         tls: Callable[[], ssl.SSLContext],
+        *,
+        whole: bool,
     ) -> None:
-        self.wire = Wire(smtp, queue, answers)
+        self.wire = Wire(smtp, queue, answers, whole=whole)
         self.place: Place | None = None  # where we got through
         self._smtp, self._where, self._patience, self._poll = smtp, deque(where), patience, poll
         self._context = tls

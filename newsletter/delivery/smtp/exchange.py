@@ -22,6 +22,9 @@ from newsletter.settings import Smtp
 MOST_FAILURES = 3
 # Fresh connections that one email may see break before its end left, or hear 421 on: then it has to wait.
 MOST_TRIES, MOST_CLOSINGS = 3, 2
+# Relays, by host and port, that hung up with whole emails in flight. When a server closes with unread bytes before it,
+# TCP may throw its last words away, the 421 too, and all in flight are uncertain; from then on envelopes go first.
+_ABRUPT: set[tuple[str, int]] = set()
 
 
 class Exchange:
@@ -33,6 +36,7 @@ class Exchange:
 
     def __init__(self, smtp: Smtp, *, connections: int, patience: Patience | None = None, name: str = "") -> None:
         self.name = name or f"{smtp.host}:{smtp.port}"
+        self._relay = smtp.host, smtp.port
         self.outstanding = 0
         self.problem: RelayError | None = None
         self._smtp, self._patience, self._limit = smtp, patience or Patience(), connections
@@ -140,6 +144,8 @@ class Exchange:
 
     def _judge(self, line: Connection, over: Over, now: float) -> None:
         """What the end of one connection says about the relay."""
+        if line.wire.ready and not over.idle:
+            _ABRUPT.add(self._relay)
         if line.wire.handled or over.idle:
             self._failures = 0 if line.wire.handled else self._failures
             return
@@ -186,9 +192,9 @@ class Exchange:
                 self._handle(line, line.say_goodbye(now), now)
 
     def _open(self, now: float) -> None:
-        line = Connection(
-            self._smtp, self._places, self._queue, self._answers, self._patience, self._poll, lambda: self._tls
-        )
+        given = self._queue, self._answers, self._patience, self._poll
+        whole = self._relay not in _ABRUPT
+        line = Connection(self._smtp, self._places, *given, lambda: self._tls, whole=whole)
         self._lines.append(line)
         self._handle(line, line.begin(now), now)
 

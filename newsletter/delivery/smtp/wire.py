@@ -44,7 +44,9 @@ class Wire:
     Write `outgoing()` and tell `sent`; give what comes to `receive`; tell `lost` when the connection broke.
     """
 
-    def __init__(self, smtp: Smtp, queue: deque[Outgoing], answers: list[Answer]) -> None:
+    def __init__(self, smtp: Smtp, queue: deque[Outgoing], answers: list[Answer], *, whole: bool = True) -> None:
+        """`whole` emails may be in flight, if the server offers it; else only envelopes go unasked."""
+        self._whole = whole
         self.offered = Extensions()
         self.ready = self.over = self.closing = self.quitting = False
         self.heard = self.handled = 0  # whole replies; emails that the relay answered
@@ -172,7 +174,7 @@ class Wire:
         except StopIteration as done:
             self.offered = done.value
             self.ready, self._pipelining = True, self.offered.pipelining
-            self._chunking = self.offered.chunking
+            self._chunking = self.offered.chunking and (self._whole or not self._pipelining)
             self._events.append(Ready())
         except RelayError as problem:
             self._over(problem.happened, problem, idle=False)
