@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from threading import Event, Thread
@@ -42,6 +43,8 @@ JOBS: tuple[Callable[[], int], ...] = (
     signup.note_confirmations,
     magnets.press_due,  # last: pressing a page takes seconds, and no visitor's email should wait for it
 )
+# A worker that runs on leaves these to a thread beside it.
+SLOW = frozenset({magnets.press_due})
 
 # A visitor waits for the confirmation: an idle worker looks into the queue this often (seconds).
 GLANCE = 0.25
@@ -49,6 +52,7 @@ GLANCE = 0.25
 # A worker with nothing to do looks at the clock this often: all of them notice a jump before an operator says "Go on",
 # and none holds everything up once more long after (seconds).
 LOOK = 10
+PAUSE = 0.5  # seconds before the slow jobs look what is due
 
 failed: set[str] = set()  # jobs that failed in this process, for `--once` to say so
 
@@ -57,12 +61,15 @@ def take_turn() -> int:
     """Do what is due until nothing is, or until the worker is asked to stop; returns how many things were done."""
     done = 0
     watch: Watch | None = current_app.extensions.get("watch")
+    beside: Event | None = current_app.extensions.get("beside")
     while not stopping():
         if watch is not None:
             watch.look()
+        if beside is not None:
+            beside.set()
         with transaction() as session:
             heartbeats.beat(session, heartbeats.worker_name(), clock.now())
-        did = sum(_run(job) for job in JOBS)
+        did = sum(_run(job) for job in JOBS if not (beside and job in SLOW))
         done += did
         if not did:
             break
@@ -92,9 +99,10 @@ def run() -> None:
         check_worker_health=True,
     )
     queue().stop_flag = consumer.stop_flag
-    current_app.extensions["watch"] = Watch(stop_for_jump)
+    current_app.extensions |= {"watch": Watch(stop_for_jump), "beside": Event()}
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     Thread(target=_look_out, args=(app, consumer.stop_flag), name="watch", daemon=True).start()
+    Thread(target=_work_beside, args=(app, current_app.extensions["beside"]), name="beside", daemon=True).start()
     call_for_help()  # what became due while nobody worked is not left until the next minute
     log.info("worker started", worker=heartbeats.worker_name())
     consumer.run()
@@ -118,3 +126,13 @@ def _look_out(app: Flask, stop: Event) -> None:
                 app.extensions["watch"].look()
             except SuppleError:  # the database is away; the next look finds the same jump
                 log.warning("a jump of the clock could not be written down")
+
+
+def _work_beside(app: Flask, wanted: Event) -> None:
+    """The slow jobs, looked at with each turn; when the worker stops they stop, and where it dies they die with it."""
+    while wanted.wait():
+        time.sleep(PAUSE)  # many turns in a row ask once
+        wanted.clear()
+        with app.app_context():
+            for job in SLOW:
+                _run(job)

@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.errors import MagnetError
-from newsletter.magnets import actions, press, queries, rules, sheet
+from newsletter.magnets import actions, manuscript, pressroom, queries, rules, sheet
 from newsletter.magnets.rules import Paper
 from newsletter.magnets.sheet import Imprint, Sheet
+from newsletter.settings import current
+from newsletter.work.queue import stopping
 
 log = structlog.get_logger()
 
@@ -33,8 +35,10 @@ def press_due() -> int:
 
     A gift that cannot be made keeps the reason in words, and readers keep its last good version.
     """
-    orders = _orders()
-    return sum(_fill(order) for order in orders)
+    if not _orders():
+        return 0
+    with pressroom.alone(current().data_dir) as alone:
+        return sum(_fill(order) for order in _orders()) if alone else 0
 
 
 def _orders() -> list[Order]:
@@ -49,7 +53,7 @@ def _orders() -> list[Order]:
             if str(problem) != magnet.press_error:
                 unreadable.append((magnet.id, str(problem)))
             continue
-        source = press.source_hash(words, imprint)
+        source = manuscript.source_hash(words, imprint)
         if _is_made(session, magnet.id, source):
             cured += [magnet.id] if magnet.press_error else []
             continue
@@ -76,7 +80,9 @@ def _is_made(session: Session, magnet_id: int, source: str) -> bool:
 
 def _fill(order: Order) -> bool:
     try:
-        made = {paper: press.press(order.sheet, order.imprint, paper) for paper in rules.PRINTED}
+        made = pressroom.printed(order.sheet, order.imprint, stopping)
+        if not made:
+            return False
         with transaction() as session:
             for paper, page in made.items():
                 actions.keep(session, order.magnet_id, paper, order.source, page.pdf, 1, page.preview, now=clock.now())

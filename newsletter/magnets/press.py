@@ -1,36 +1,40 @@
-"""The press: a sheet becomes a PDF of exactly one page, as large as it fits."""
+"""The press: a sheet becomes a PDF of exactly one page, as large as it fits.
+
+It works as a process of its own, `python -m newsletter.magnets.press`, which pressroom.py starts.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import ctypes
 import io
+import os
 import re
+import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pikepdf
 import resvg_py
 import segno
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pikepdf import Name
 from PIL import Image
-from weasyprint import CSS, HTML, __version__
+from weasyprint import CSS, HTML
 from weasyprint.document import Document
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 from newsletter.errors import MagnetError
 from newsletter.figures import drawing
-from newsletter.magnets.rules import Paper
+from newsletter.magnets import pressroom
+from newsletter.magnets.manuscript import ROOT, STYLE, html
+from newsletter.magnets.pressroom import Printed
+from newsletter.magnets.rules import PRINTED, Paper
 from newsletter.magnets.sheet import Imprint, Sheet
 from newsletter.magnets.upload import preview
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 FONTS = ROOT / "static" / "vendor" / "fonts"
-STYLE = ROOT / "static" / "css" / "press.css"
 SIZES = {Paper.A4: "A4", Paper.LETTER: "letter"}
 
 # Nothing on paper is smaller than 9 pt: below that people with tired eyes put the page away.
@@ -43,6 +47,8 @@ ROUNDS = 4  # of bisection: to a fifteenth of a point, half a millimetre
 FLATTEST = 2.5  # a flatter picture gets air above and below, so that the cards look like one family
 LARGEST_FILE = 300 * 1024
 POINTS_PER_PIXEL = 0.75
+DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
+PATIENT = 5  # of niceness: emails and pages go before paper
 
 
 @dataclass(frozen=True)
@@ -63,11 +69,9 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Made:
-    """A finished page: the PDF, a PNG of it, and how large its text came out."""
+class Made(Printed):
+    """A finished page, and how large its text came out."""
 
-    pdf: bytes
-    preview: bytes
     fit: Fit
 
 
@@ -124,40 +128,6 @@ def qr(address: str) -> str:
         out, kind="svg", border=0, xmldecl=False, dark="#2b2622", light=None
     )
     return out.getvalue().decode()
-
-
-def short(address: str) -> str:
-    """An address as it is printed: without the scheme that nobody types."""
-    parts = urlsplit(address)
-    return f"{parts.netloc}{parts.path}".rstrip("/")
-
-
-@lru_cache(maxsize=1)
-def _environment() -> Environment:
-    loader = FileSystemLoader(ROOT / "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["short"] = short
-    return environment
-
-
-def html(sheet: Sheet, imprint: Imprint) -> str:
-    """The sheet as a document with pictures by name."""
-    return _environment().get_template("magnets/sheet.html").render(sheet=sheet, studio=imprint)
-
-
-def source_hash(sheet: Sheet, imprint: Imprint) -> str:
-    """What a page is made of, as 64 hexadecimal digits: its words, the style, and all the code that draws it."""
-    parts = [html(sheet, imprint), imprint.video, _machinery()]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _machinery() -> str:
-    # The drawings' code stands for the drawings: making them all takes seconds, and this is asked every minute.
-    files = [STYLE, Path(__file__), *sorted((ROOT / "newsletter" / "figures").rglob("*.py"))]
-    return "\0".join([__version__, *(file.read_text(encoding="utf-8") for file in files)])
 
 
 def largest(low: float, high: float, fits: Callable[[float], bool]) -> float:
@@ -238,3 +208,23 @@ def with_true_boxes(pdf: bytes) -> bytes:
         out = io.BytesIO()
         document.save(out, deterministic_id=True)
     return out.getvalue()
+
+
+def main() -> int:
+    """Print the order on standard input for the worker whose process id is the first word, and end when it does."""
+    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != int(sys.argv[1]):  # it ended before the line above: nobody waits for the pages
+        return 1
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the worker too, and the worker ends us
+    os.nice(PATIENT)
+    try:
+        sheet, imprint = pressroom.told(sys.stdin.buffer.read())
+        answer = pressroom.answered({paper: press(sheet, imprint, paper) for paper in PRINTED})
+    except (MagnetError, OSError) as problem:
+        answer = pressroom.apologised(problem)
+    sys.stdout.buffer.write(answer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,7 +18,7 @@ from newsletter import clock
 from newsletter.accounts import actions as accounts
 from newsletter.database import blobs
 from newsletter.database.engine import db, transaction
-from newsletter.magnets import actions, jobs, queries, sheet
+from newsletter.magnets import actions, jobs, pressroom, queries, sheet
 from newsletter.magnets.models import Magnet, MagnetVersion
 from newsletter.magnets.rules import Paper
 from newsletter.magnets.sheet import Sheet
@@ -81,17 +81,15 @@ def test_pressed_once_per_version() -> None:
 @ONE_DATABASE
 def test_no_transaction_or_read_is_open_while_it_presses(monkeypatch: pytest.MonkeyPatch) -> None:
     made(SHORT)
-    from newsletter.magnets import press
-
-    really, open_then = press.press, []
+    really, open_then = pressroom.printed, []
 
     def watched(*words: object) -> object:
         open_then.append(db.session().in_transaction())
         return really(*words)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(press, "press", watched)
+    monkeypatch.setattr(pressroom, "printed", watched)
     jobs.press_due()
-    assert open_then == [False, False]
+    assert open_then == [False]
 
 
 @BOTH_DATABASES
@@ -171,23 +169,21 @@ def test_an_uploaded_gift_is_left_alone() -> None:
 
 
 FULL_DISK = """
-import resource, signal, sys, tempfile
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that a write beyond the limit fails with an error, as on a full disk
+import resource, sys
 from newsletter.application import create_app
-from newsletter.database.engine import db, transaction
-from newsletter.magnets import jobs, press
+from newsletter.magnets import jobs, pressroom
 app = create_app()
-really = press.press
+start = pressroom.subprocess.Popen
 
-def on_a_full_disk(*words):
-    # Only while the press works: the database must be able to write down what happened.
+def on_a_full_disk(*words, **more):
+    # Only the press inherits it: the database must be able to write down what happened.
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
     try:
-        return really(*words)
+        return start(*words, **more)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
-press.press = on_a_full_disk
+pressroom.subprocess.Popen = on_a_full_disk
 with app.app_context():
     sys.exit(jobs.press_due())
 """
@@ -205,6 +201,7 @@ def test_a_full_disk_is_said_in_words_and_readers_keep_the_last_version(app: Fla
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",  # it would be cut off like any other file
         "DATA_DIR": str(tmp_path),
         "DATABASE_URL": settings.database_url.replace("+psycopg", ""),
         "SECRET_KEY": settings.secret_key,

@@ -13,7 +13,7 @@ from pikepdf import Name
 from PIL import Image
 
 from newsletter.errors import MagnetError
-from newsletter.magnets import press, sheet
+from newsletter.magnets import manuscript, press, sheet
 from newsletter.magnets.press import OurFiles
 from newsletter.magnets.rules import Paper
 from tests.magnets.conftest import IMPRINT, Pages
@@ -207,7 +207,7 @@ def test_the_press_fetches_nothing_from_elsewhere(address: str) -> None:
 
 def test_words_cannot_become_markup() -> None:
     starter = sheet.starter()
-    page = press.html(replace(starter, title="<img src=file:///etc/passwd> & more"), IMPRINT)
+    page = manuscript.html(replace(starter, title="<img src=file:///etc/passwd> & more"), IMPRINT)
     assert "<img src=file" not in page
     assert "&lt;img src=file" in page
 
@@ -215,10 +215,10 @@ def test_words_cannot_become_markup() -> None:
 def test_source_hash_changes_with_every_word_and_the_studio() -> None:
     starter = sheet.starter()
     hashes = {
-        press.source_hash(starter, IMPRINT),
-        press.source_hash(replace(starter, when="On Mondays."), IMPRINT),
-        press.source_hash(starter, replace(IMPRINT, signature="Yours")),
-        press.source_hash(starter, replace(IMPRINT, video="https://elsewhere.example/video")),
+        manuscript.source_hash(starter, IMPRINT),
+        manuscript.source_hash(replace(starter, when="On Mondays."), IMPRINT),
+        manuscript.source_hash(starter, replace(IMPRINT, signature="Yours")),
+        manuscript.source_hash(starter, replace(IMPRINT, video="https://elsewhere.example/video")),
     }
     assert len(hashes) == 4
-    assert press.source_hash(sheet.starter(), IMPRINT) in hashes
+    assert manuscript.source_hash(sheet.starter(), IMPRINT) in hashes
