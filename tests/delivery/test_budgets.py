@@ -14,6 +14,7 @@ from newsletter.delivery import relay_rows, routing
 from newsletter.delivery import relay_rules as rules
 from newsletter.delivery.models import Relay, RelayDay, RelaySlot
 from newsletter.delivery.routing import Draw
+from newsletter.delivery.rules import Reply
 from tests.conftest import environment
 from tests.delivery.relaying import NOW, draw, relay
 from tests.threads import at_once
@@ -125,3 +126,26 @@ def test_2_9_budgets_hold_across_processes(app: Flask, database_url: str, tmp_pa
     held = db.session.query(RelaySlot.held).all()
     assert sum(one for (one,) in held) <= 9
     assert db.session.get_one(Relay, number).next_at is not None
+
+
+def test_workers_that_claim_and_workers_that_write_down_do_not_wait_in_a_circle(app: Flask) -> None:
+    """In each other's order they take days, domains and the relay itself; a circle would end as Busy on PostgreSQL."""
+    number = relay(rate=1e4, share=50, daily_cap=10**6, connections=50)
+    domains, limited = ["a.example", "b.example", "c.example"], Reply(451, "4.7.0", "Too many")
+
+    def work(worker: int) -> None:
+        for turn in range(25):
+            now = NOW + timedelta(minutes=turn)
+            with transaction() as session:
+                got = routing.draw(session, number, f"worker {worker}", 9, now)
+                routing.pace(session, number, domains[:: 1 if worker % 2 else -1], now)
+                routing.unused(session, number, got.emails // 2, now)
+            with transaction() as session:
+                routing.worked(session, number, 5, now)
+                for domain in domains[:: -1 if worker % 2 else 1]:
+                    routing.slow_down(session, number, domain, limited, now)
+                routing.draw(session, number, f"worker {worker}", 0, now)
+
+    at_once(app, 4, work)
+    days = db.session.query(RelayDay.accepted).filter_by(relay_id=number).all()
+    assert sum(accepted for (accepted,) in days) == 4 * 25 * 5
