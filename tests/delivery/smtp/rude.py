@@ -109,6 +109,7 @@ class Server:
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     connections: int = 0
     goodbyes: int = 0
+    mumbles: bool = False  # its last words may be lost, as with many a server (Nagle's algorithm, then a reset)
     failures: list[BaseException] = field(default_factory=list)
 
     def smtp(self, **more: object) -> Smtp:
@@ -141,6 +142,8 @@ class Server:
             except OSError:
                 return
             line.settimeout(30)
+            if not self.mumbles:
+                line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # its last words get through
             script = self.scripts[min(self.connections, len(self.scripts) - 1)]
             self.connections += 1
             threads.append(threading.Thread(target=self._serve, args=(line, script)))
@@ -161,8 +164,8 @@ def rude(*scripts: Script) -> Iterator[Server]:
             listener.shutdown(socket.SHUT_RDWR)
             for thread in threads:
                 thread.join(timeout=40)
-    if server.failures:
-        raise server.failures[0]
+            if server.failures:
+                raise server.failures[0]
 
 
 def polite(line: Line) -> None:

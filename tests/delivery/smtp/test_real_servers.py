@@ -14,10 +14,10 @@ from newsletter.delivery.smtp.envelope import Outgoing
 from newsletter.delivery.smtp.exchange import Exchange
 from newsletter.errors import RelayError
 from newsletter.settings import Smtp
+from tests.delivery.smtp.crowd import codes, fates
 from tests.delivery.smtp.rude import CALM
 from tests.delivery.smtp.servers import BIGGEST, WAYS, Server, exim, postfix, sink
 from tests.delivery.smtp.talk import SENDER
-from tests.delivery.smtp.test_exchange import codes, fates
 from tests.delivery.smtp.test_tls import HERE, Papers, papers
 
 HEAD = b"Message-ID: <%d@example.org>\r\nSubject: Hello\r\n\r\n.dot\r\n.\r\n..\r\n"

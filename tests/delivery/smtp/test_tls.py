@@ -18,9 +18,9 @@ from newsletter import clock
 from newsletter.delivery.smtp.exchange import Exchange
 from newsletter.errors import RelayError
 from newsletter.settings import Smtp
+from tests.delivery.smtp.crowd import LONG, codes
 from tests.delivery.smtp.rude import CALM, Line, rude
 from tests.delivery.smtp.talk import email
-from tests.delivery.smtp.test_exchange import LONG, codes
 
 
 @dataclass
