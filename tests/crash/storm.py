@@ -293,8 +293,7 @@ def judge(tally: Tally, peer: PeerProcess, promised: list[tuple[str, str]]) -> N
 def ledger() -> list[Row]:
     """Every email of the ledger."""
     lost = select(Attempt.delivery_id).where(Attempt.outcome == State.UNKNOWN)
-    tried = select(func.count(Attempt.id)).where(Attempt.delivery_id == Delivery.id).scalar_subquery()
-    uncertain = or_(Delivery.state == State.UNKNOWN, Delivery.id.in_(lost), Delivery.attempts > tried)
+    uncertain = or_(Delivery.state == State.UNKNOWN, Delivery.id.in_(lost))
     found = select(Subscriber.email, Delivery.reason, Delivery.state, Delivery.message_id, uncertain).join(
         Subscriber, Subscriber.id == Delivery.subscriber_id
     )
