@@ -29,7 +29,8 @@ NONSENSE = {
     "SECRET_KEY": ["short", "x" * 31],
     "SMTP_URL": [
         "smtp.example.org:25", "http://example.org", "smtp://", "smtp://h:port", "smtp://h?starttls=maybe", "smtp://[",
-        "smtp://u:hush@h?startls=require", "smtps://h?starttls=require", "smtp://h/folder", "smtp://h:0", "smtp://h:70000",
+        "smtp://u:hush@h?startls=require", "smtp://u:hush@h?auth=ntlm",
+        "smtps://h?starttls=require", "smtp://h/folder", "smtp://h:0", "smtp://h:70000",
     ],
     "MAIL_FROM": [
         "nonsense", "Alice <alice>", "a@b@c.example.org", "<>", "Alice <alice@example.org>\nBcc: charlie@example.org",
@@ -96,6 +97,7 @@ def test_an_empty_setting_is_an_unset_one(tmp_path: Path) -> None:
         ("smtp://bob:p%40ss@mail.example.org", Smtp("mail.example.org", 587, "bob", "p@ss", False, "auto")),
         ("smtps://bob:pass@mail.example.org", Smtp("mail.example.org", 465, "bob", "pass", True, "never")),
         ("smtps://mail.example.org?starttls=auto", Smtp("mail.example.org", 465, "", "", True, "never")),
+        ("smtp://bob:token@h?auth=xoauth2", Smtp("h", 587, "bob", "token", False, "auto", "xoauth2")),
         ("smtp://127.0.0.1:2525?starttls=never", Smtp("127.0.0.1", 2525, "", "", False, "never")),
         ("smtp://[::1]:2525?starttls=require", Smtp("::1", 2525, "", "", False, "require")),
     ],
