@@ -15,7 +15,7 @@ PACKAGE = ROOT / "newsletter"
 # and 0 are finer here: settings are made of addresses and errors, claims and pages stand on the database.
 FLOORS = (
     {"errors", "logs"},
-    {"addresses", "clock", "tokens", "sealing", "logs", "figures"},
+    {"addresses", "clock", "lifeline", "tokens", "sealing", "logs", "figures"},
     {"settings"},
     {"database"},
     {"work", "web"},
@@ -31,7 +31,7 @@ FLOORS = (
     {"starter"},  # the shipped content: it fills every room of an empty database through their actions
 )
 # Above all rooms, and one room among themselves: they put the house together.
-FRONT_DOORS = {"application", "worker", "supervisor", "cli", "doctor"}
+FRONT_DOORS = {"__main__", "application", "backstage", "worker", "supervisor", "cli", "doctor"}
 
 RANKS = {"rules": 0, "models": 1, "queries": 2, "actions": 3, "pages": 4, "admin": 4, "api": 4, "jobs": 4}
 FRONTS = {name for name, rank in RANKS.items() if rank == 4}
@@ -40,7 +40,7 @@ FRONTS = {name for name, rank in RANKS.items() if rank == 4}
 DOORWAYS = {"actions", "queries", "rules"}
 # and by what it was built to be entered by; `*` opens a room of tools that holds no secrets of its own.
 EXTRA_DOORWAYS = {
-    "database": {"base", "engine", "blobs"},
+    "database": {"base", "engine", "blobs", "migrating"},
     "work": {"claims", "queue", "heartbeats", "watch"},
     "web": {"*"},  # forms, csrf, limits, paging, problem pages: made for every room's pages
     # the back office's gate, its log, how it tells time, and the studio's look in every page

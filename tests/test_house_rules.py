@@ -41,7 +41,6 @@ MORE_TRANSACTIONS = {
     "newsletter/delivery/sending.py": "the inside of the sending job: a transaction before and after the network",
     "newsletter/delivery/counting.py": "links get their numbers before the emails that hold them leave",
     "newsletter/delivery/pictures.py": "stored before the emails that link them leave",
-    "newsletter/delivery/counting.py": "links get their numbers before the emails that carry them leave",
     "newsletter/delivery/transports.py": "the built-in mailbox stands where the network is, outside any transaction",
 }
 # Rules may not read the clock, the network, the disk or chance, so these of the standard library are not theirs.

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from newsletter import supervisor
+from newsletter import lifeline, supervisor
 from tests.journeys.conftest import PATIENCE, ROOT, free_port
 
 
@@ -142,7 +142,7 @@ def test_killed_outright_it_takes_all_along(tmp_path: Path, after: float | None)
     process.wait(timeout=PATIENCE)
     running |= {one for one in psutil.process_iter() if f"DATA_DIR={tmp_path}" in surroundings(one)}
     assert running
-    assert not psutil.wait_procs(running, timeout=supervisor.GRACE)[1]
+    assert not psutil.wait_procs(running, timeout=lifeline.GRACE)[1]
     process.communicate()
 
 

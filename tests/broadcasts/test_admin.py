@@ -326,13 +326,13 @@ def test_2_10_pause_go_on_and_call_off_with_the_reason_on_record(operator: Flask
     shown = operator.get(page).text
     assert "0 of 2 sent" in shown
     assert "2 people wait for their turn." in shown
-    operator.post(f"{page}/pause", data={"why": "A typo, ask bob@example.org <b>"})
+    operator.post(f"/admin/broadcasts/{number}/pause", data={"why": "A typo, ask bob@example.org <b>"})
     assert found(number).state == "paused"
     shown = operator.get(page).text
     assert "Paused by an operator: A typo, ask bob at example.org &lt;b&gt;" in shown
     assert "2 people wait until you go on." in shown
     assert "Pause it" not in shown
-    operator.post(f"{page}/resume")
+    operator.post(f"/admin/broadcasts/{number}/resume")
     assert found(number).state == "started"
     operator.post(f"{page}/cancel", data={"why": "Too late"})
     assert found(number).state == "canceled"
@@ -363,7 +363,7 @@ def test_2_10_how_far_it_is_stands_on_the_page_and_alone_for_the_script(operator
         for state, many in (("accepted", 1200), ("rejected", 12), ("unknown", 3), ("planned", 2000)):
             session.merge(Tally(batch=f"broadcast:{number}", state=state, count=many))
         session.get_one(Broadcast, number).rate = 600.0
-    whole, alone = operator.get(page).text, operator.get(f"{page}/progress").text
+    whole, alone = operator.get(page).text, operator.get(f"/admin/broadcasts/{number}/progress").text
     assert f'data-progress="{page}/progress"' in whole
     assert "progress.js" in whole
     for text in (whole, alone):

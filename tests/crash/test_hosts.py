@@ -33,8 +33,8 @@ from tests.crash.storm import SPEED, environment, ledger, people, queue_letter
 PATIENCE = 120  # seconds
 READERS = 1500  # several batches for each worker
 FAR = 0.01  # seconds from a worker to the database, one way
-PART = 0.3  # of the readers, to see whether the budget holds
-RATE = 100  # emails a second
+PART = 0.2  # of the readers, to see whether the budget holds
+RATE = 40  # emails a second
 
 
 def arrived(peer: PeerProcess, count: int) -> None:

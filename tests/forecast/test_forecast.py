@@ -19,9 +19,8 @@ from newsletter.broadcasts.rules import BroadcastState
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions as delivery
 from newsletter.delivery import handover
-from newsletter.delivery.rules import Lane
 from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import Reply, State
+from newsletter.delivery.rules import Lane, Reply, State
 from newsletter.forecast.queries import forecast
 from newsletter.forecast.rules import Row
 from newsletter.sequences import jobs
