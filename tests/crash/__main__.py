@@ -15,10 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 from newsletter.application import create_app
-from newsletter.database.engine import db
 from tests.conftest import environment
 from tests.crash.postgres import OwnPostgres
-from tests.crash.storm import Tally, storm
+from tests.crash.storm import Tally, let_go, storm
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -39,8 +38,7 @@ def run(kind: str, kills: int, seed: int) -> Tally:
         with app.app_context():
             upgrade()
             tally = storm(app, Path(name), kills=kills, seed=seed)
-            db.session.remove()
-            db.engine.dispose()
+            let_go(app)
     return tally
 
 

@@ -202,6 +202,14 @@ def people(count: int) -> list[str]:
         return [person(session, f"reader{number}@example.org", now=now).email for number in range(count)]
 
 
+def let_go(app: Flask) -> None:
+    """Close this process's connections to the database and the queue."""
+    if "queue" in app.extensions:
+        app.extensions["queue"].huey.storage.close()
+    db.session.remove()
+    db.engine.dispose()
+
+
 def queue_letter() -> int:
     """An email to everybody, queued as `flask broadcast` does."""
     with transaction() as session:

@@ -28,7 +28,7 @@ from tests.crash.judge import violations
 from tests.crash.peer import Orders
 from tests.crash.postgres import OwnPostgres
 from tests.crash.processes import ROOT, PeerProcess, Zygote, free_port
-from tests.crash.storm import SPEED, environment, ledger, people, queue_letter
+from tests.crash.storm import SPEED, environment, ledger, let_go, people, queue_letter
 
 PATIENCE = 120  # seconds
 READERS = 1500  # several batches for each worker
@@ -99,8 +99,7 @@ def world(tmp_path: Path) -> Iterator[tuple[Flask, PeerProcess, Zygote]]:
             finally:
                 zygote.close()
                 peer.kill()
-                db.session.remove()
-                db.engine.dispose()
+                let_go(app)
 
 
 def test_more_workers_send_more_until_the_relays_budget_is_used(world: tuple[Flask, PeerProcess, Zygote]) -> None:
@@ -220,8 +219,7 @@ def test_one_host_is_cut_off_and_one_is_killed_and_the_others_finish(network: Ne
             assert {row.state for row in rows} <= {"accepted", "unknown"}
             lost = sum(row.uncertain for row in rows)
             assert lost <= 2 * 100, lost
-            db.session.remove()
-            db.engine.dispose()
+            let_go(app)
 
 
 def finish() -> None:
