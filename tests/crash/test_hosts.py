@@ -31,8 +31,8 @@ from tests.crash.processes import ROOT, PeerProcess, Zygote, free_port
 from tests.crash.storm import SPEED, environment, ledger, let_go, people, queue_letter
 
 PATIENCE = 120  # seconds
-READERS = 1500  # several batches for each worker
-FAR = 0.01  # seconds from a worker to the database, one way
+READERS = 1200  # several batches for each worker
+FAR = 0.005  # seconds from a worker to the database, one way
 PART = 0.2  # of the readers, to see whether the budget holds
 RATE = 40  # emails a second
 
