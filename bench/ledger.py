@@ -20,6 +20,7 @@ from newsletter.delivery.rules import Lane, Reply
 
 BATCH = 500  # rows of one claim, as busy workers take them
 TABLES = ("deliveries", "delivery_attempts")
+READERS = ("subscribers",)
 YES = Reply(250, text="2.0.0 Ok: queued")
 STEPS = ("claim", "begin sending", "record the answer")
 
@@ -50,21 +51,21 @@ def _take_through(readers: int) -> tuple[dict[str, float], dict[str, float]]:
     return wall, mine
 
 
-def _sizes(place: Place) -> dict[str, int]:
-    """Bytes of each table and index of the ledger."""
+def _sizes(place: Place, of: tuple[str, ...] = TABLES) -> dict[str, int]:
+    """Bytes of each of these tables and of its indexes."""
     with db.engine.connect() as connection:
         if place.url.startswith("sqlite"):
             found = connection.execute(text("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"))
             names = {name: int(size) for name, size in found}
             index = text("SELECT name, tbl_name FROM sqlite_schema WHERE type = 'index'")
             tables = {name: table for name, table in connection.execute(index)}  # noqa: C416 - rows are no pairs
-            sizes = {name: names[name] for name in TABLES}
-            return sizes | {name: names[name] for name, table in tables.items() if table in TABLES and name in names}
+            sizes = {name: names[name] for name in of}
+            return sizes | {name: names[name] for name, table in tables.items() if table in of and name in names}
         wanted = text(
             "SELECT relname, pg_relation_size(oid) FROM pg_class WHERE relname = ANY(:names) OR oid IN "
             "(SELECT indexrelid FROM pg_index WHERE indrelid::regclass::text = ANY(:names))"
         )
-        return {name: int(size) for name, size in connection.execute(wanted, {"names": list(TABLES)})}
+        return {name: int(size) for name, size in connection.execute(wanted, {"names": list(of)})}
 
 
 def _written(place: Place) -> int:
@@ -83,7 +84,7 @@ def _one(name: str, place: Place, readers: int) -> list[Line]:
             planned = plan(session, "broadcast:999999")
         took, plan_log = time.perf_counter() - start, _written(place) - log
         assert planned == readers, planned
-        waiting, log = _sizes(place), _written(place)
+        people, waiting, log = _sizes(place, READERS), _sizes(place), _written(place)
         wall, mine = _take_through(readers)
         log, behind = _written(place) - log, _sizes(place)
     lines = [
@@ -99,9 +100,9 @@ def _one(name: str, place: Place, readers: int) -> list[Line]:
         )
         lines.append(Line(f"{name}: {step}, {BATCH} at a time", f"{readers / wall[step]:,.0f} rows a second", each))
     lines.append(Line(f"{name}: log written from claim to record", f"{log / readers:,.0f} B an email"))
-    for state, sizes in (("planned", waiting), ("accepted", behind)):
+    for state, sizes in (("reader", people), ("planned email", waiting), ("accepted email", behind)):
         words = ", ".join(f"{table} {size / readers:.0f}" for table, size in sorted(sizes.items()) if size > readers)
-        lines.append(Line(f"{name}: bytes for one {state} email", f"{sum(sizes.values()) / readers:.0f} B", words))
+        lines.append(Line(f"{name}: bytes for one {state}", f"{sum(sizes.values()) / readers:.0f} B", words))
     return lines
 
 

@@ -12,8 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from newsletter import worker
-from newsletter.application import create_app
+from newsletter import backstage, worker
 from newsletter.delivery import jobs
 
 
@@ -25,7 +24,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.unsigned:
         worker.JOBS = tuple(job for job in worker.JOBS if job is not jobs.make_keys)
-    app = create_app()
+    app = backstage.create()
     profiles: list[cProfile.Profile] = []
     if asked.profile:
         worker.take_turn = _profiled(worker.take_turn, profiles)

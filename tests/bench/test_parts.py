@@ -1,0 +1,46 @@
+"""Each benchmark still runs, at its smallest: what nobody runs for a month is broken when it is wanted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from bench.table import at_least, at_most
+from tests.house import ROOT
+
+LONGEST = 240  # seconds, on a machine that does much else
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ("making", "fill in one reader's words and links"),
+        ("ledger", "record the answer"),
+        ("distance", "no pipelining"),
+    ],
+)
+def test_a_part_runs_at_its_smallest(part: str, says: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", part, "--tiny"], cwd=ROOT, capture_output=True, text=True, timeout=LONGEST
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert says in done.stdout
+
+
+def test_a_part_that_is_not_there_is_refused_by_name() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "everything"], cwd=ROOT, capture_output=True, text=True, timeout=LONGEST
+    )
+    assert done.returncode == 2
+    assert "there is no part everything" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ratio", "met"),
+    [(at_least, 0.99, False), (at_least, 1.0, True), (at_most, 3.0, True), (at_most, 3.1, False)],
+)
+def test_a_goal_is_met_at_its_very_edge_and_not_beyond(verdict: object, ratio: float, met: bool) -> None:
+    assert callable(verdict)
+    assert verdict(ratio, 3.0 if verdict is at_most else 1.0)[2] is met
