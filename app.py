@@ -2,11 +2,11 @@
 
 import sys
 
-from newsletter import supervisor
+from newsletter import lifeline, supervisor
 from newsletter.application import create_app
 from newsletter.errors import SettingError
 
-supervisor.live_with_supervisor()
+lifeline.live_with_supervisor()
 try:
     app = create_app()
 except SettingError as problem:

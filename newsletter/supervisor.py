@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -19,7 +17,7 @@ from flask import Flask
 from flask_migrate import upgrade
 from rich.console import Console
 
-from newsletter import clock
+from newsletter import cli, clock, lifeline
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import relay_rows
@@ -29,11 +27,6 @@ from newsletter.starter import actions as starter
 
 # Requests wait for the database, rarely for the processor; threads share one interpreter and one cache of pages.
 WEB_THREADS = 4
-# A worker finishes the batch it is sending; a mail server that stalls must not hold a shutdown for longer (seconds).
-GRACE = 20
-DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
-# The supervisor's process id, for those it starts; not a setting.
-SUPERVISOR = "SUPPLE_SUPERVISOR"
 # A process that ends with an exit code this soon after its first start would do so again (seconds).
 EARLY = 10
 # One killed more often than this within the span (seconds) is not helped by starting it again.
@@ -60,8 +53,7 @@ def run(app: Flask) -> int:
         settings = current()
         _print_welcome(settings)
         db.engine.dispose()
-    worker = [sys.executable, "-m", "flask", "worker"]
-    workers = [Child(f"worker {number}", worker) for number in range(1, settings.workers + 1)]
+    workers = [Child(f"worker {number}", cli.WORKER) for number in range(1, settings.workers + 1)]
     return _keep_running([Child("web", _web_command(settings)), *workers])
 
 
@@ -96,37 +88,6 @@ def _print_welcome(settings: Settings) -> None:
         console.print(f"  [bold]{name:<15}[/bold]{url}", soft_wrap=True, highlight=False)
 
 
-def _die_with(parent: int) -> None:
-    # Should this process be killed outright, web and worker get a TERM from the kernel instead of living on alone.
-    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM)
-    if os.getppid() != parent:  # it was killed before the line above: nobody will tell
-        os._exit(1)
-
-
-def live_with_supervisor() -> None:
-    """Where a supervisor started this process, end when it does.
-
-    The kernel's signal reaches only its own children, and a web server hit by it in its first second leaves the
-    process behind that answers requests; so each of them watches the supervisor itself.
-    """
-    if not (named := os.environ.get(SUPERVISOR, "")).isdigit():
-        return
-    try:
-        watched = os.pidfd_open(int(named))
-    except OSError as problem:
-        raise SystemExit("The process that started this one has ended.") from problem
-    threading.Thread(target=_end_after, args=(watched,), name="supervisor", daemon=True).start()
-
-
-def _end_after(watched: int) -> None:
-    poller = select.poll()
-    poller.register(watched, select.POLLIN)
-    poller.poll()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(GRACE)
-    os._exit(1)
-
-
 @dataclass
 class Child:
     """A process that is kept running; `deaths` are the moments (monotonic) it ended by itself, the latest last."""
@@ -145,8 +106,8 @@ class Child:
         self.process = subprocess.Popen(  # noqa: S603
             self.command,
             start_new_session=True,
-            preexec_fn=lambda: _die_with(parent),
-            env={**os.environ, SUPERVISOR: str(parent)},
+            preexec_fn=lambda: lifeline.die_with(parent),
+            env={**os.environ, lifeline.SUPERVISOR: str(parent)},
         )
 
     def kill(self) -> None:
@@ -212,7 +173,7 @@ def _end(children: Sequence[Child]) -> None:
     for process in processes:
         if process.poll() is None:
             process.terminate()
-    until = time.monotonic() + GRACE
+    until = time.monotonic() + lifeline.GRACE
     for process in processes:
         with suppress(subprocess.TimeoutExpired):
             process.wait(max(0.1, until - time.monotonic()))

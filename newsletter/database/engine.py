@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from flask import Flask
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
@@ -20,7 +19,6 @@ from newsletter.errors import Busy
 
 log = structlog.get_logger()
 db = SQLAlchemy(metadata=Base.metadata, session_options={"expire_on_commit": False})
-migrate = Migrate(directory="newsletter/database/migrations", compare_type=True, render_as_batch=True)
 
 # A writer on SQLite waits this long for the other writer; a transaction here lasts milliseconds, so 10 s means trouble.
 BUSY_SECONDS = 10
@@ -49,7 +47,6 @@ def init(app: Flask, url: str) -> None:
     # Without it an error's text tells the values of the statement, names and addresses among them.
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = kind | {"hide_parameters": True}
     db.init_app(app)
-    migrate.init_app(app, db, directory=f"{app.root_path}/newsletter/database/migrations")
     with app.app_context():
         if url.startswith("sqlite"):
             event.listen(db.engine, "connect", _sqlite_connect)

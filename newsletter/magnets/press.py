@@ -5,7 +5,6 @@ It works as a process of its own, `python -m newsletter.magnets.press`, which pr
 
 from __future__ import annotations
 
-import ctypes
 import io
 import os
 import re
@@ -25,6 +24,7 @@ from weasyprint.document import Document
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
+from newsletter import lifeline
 from newsletter.errors import MagnetError
 from newsletter.figures import drawing
 from newsletter.magnets import pressroom
@@ -47,7 +47,6 @@ ROUNDS = 4  # of bisection: to a fifteenth of a point, half a millimetre
 FLATTEST = 2.5  # a flatter picture gets air above and below, so that the cards look like one family
 LARGEST_FILE = 300 * 1024
 POINTS_PER_PIXEL = 0.75
-DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 PATIENT = 5  # of niceness: emails and pages go before paper
 
 
@@ -212,9 +211,7 @@ def with_true_boxes(pdf: bytes) -> bytes:
 
 def main() -> int:
     """Print the order on standard input for the worker whose process id is the first word, and end when it does."""
-    ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGKILL)
-    if os.getppid() != int(sys.argv[1]):  # it ended before the line above: nobody waits for the pages
-        return 1
+    lifeline.die_with(int(sys.argv[1]), signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the worker too, and the worker ends us
     os.nice(PATIENT)
     try:

@@ -75,13 +75,15 @@ def alone(folder: Path) -> Iterator[bool]:
 
     All of them find the same gift unpressed when they start, and one press takes what a whole worker takes.
     """
-    with (folder / "press.lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
+    lock = os.open(folder, os.O_RDONLY)  # a lock on the folder itself leaves no file behind
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+    finally:
+        os.close(lock)
 
 
 def _memory() -> IO[bytes]:

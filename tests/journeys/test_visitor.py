@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import urllib.error
 import urllib.request
 from io import BytesIO
 
@@ -9,7 +11,7 @@ import pikepdf
 import pytest
 from playwright.sync_api import Browser, ViewportSize
 
-from tests.journeys.conftest import PHONE, SMALL, Person, Server, link_in
+from tests.journeys.conftest import PATIENCE, PHONE, SMALL, Person, Server, link_in
 
 
 @pytest.mark.parametrize(
@@ -43,13 +45,27 @@ def test_from_the_article_to_the_pdf(
 
     link = page.get_by_role("link", name="Download the PDF").get_attribute("href")
     assert link
-    with urllib.request.urlopen(link if link.startswith("http") else server.url + link, timeout=30) as answer:
-        pdf = answer.read()
+    pdf = the_file(link if link.startswith("http") else server.url + link)
     with pikepdf.open(BytesIO(pdf)) as opened:
         assert len(opened.pages) == 1
     delivery = server.peer.wait_for(address, 2)
     assert link_in(delivery, "download").startswith(server.url)
     context.close()
+
+
+def the_file(url: str) -> bytes:
+    """What is behind a download link; in an installation's first seconds the page asks to come back in a moment."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                content: bytes = answer.read()
+                return content
+        except urllib.error.HTTPError as refused:
+            if refused.code != 503 or time.monotonic() > until:
+                raise
+            assert int(refused.headers["Retry-After"]) > 0
+            time.sleep(1)
 
 
 def test_a_comment_waits_for_the_operator(server: Server, browser: Browser) -> None:
