@@ -95,8 +95,8 @@ def _go_on(lines: Sequence[Line], claimed: int) -> bool:
             line.turn_over()
     patience = GLANCE if len(lines) == 1 else GLANCE / 10
     for line in lines:
-        line.look_after(patience)
-    return bool(claimed) or any(line.ready or line.flying for line in lines)
+        line.look_after(0 if line.prepare() else patience)
+    return bool(claimed) or any(line.ready or line.made or line.flying for line in lines)
 
 
 def _wait(lines: Iterable[Line]) -> bool:

@@ -33,7 +33,7 @@ from newsletter.settings import current
 log = structlog.get_logger()
 
 # Between so many emails that are being made the connections are looked after, so that none waits for the processor.
-LOOK_AFTER = 8
+AT_ONCE = 8
 # Answers are written down at the latest after this long, however few they are (seconds).
 TARDY = 0.5
 # Nothing was due: ask again after this long, while the last emails are still on their way (seconds).
@@ -55,6 +55,7 @@ class Line:
         self.exchange: Handover | None = None
         self.ready: deque[Draft] = deque()  # claimed, and all read that they are made of
         self.signers: Sequence[Signer] = ()
+        self.made: deque[Sealed] = deque()  # their bytes, ready for the next window
         self.flying: dict[int, Sealed] = {}  # marked as sending and handed over, by delivery id
         self.answers: list[Answer] = []  # not written down yet
         self.window, self.connections = rules.SMALLEST_WINDOW, 1
@@ -171,9 +172,9 @@ class Line:
     @property
     def wants_turn(self) -> bool:
         """Whether enough has happened to write it down and to begin the next window."""
-        if not self.answers and (not self.ready or self.problem):
+        if not self.answers and (self.problem or not (self.ready or self.made)):
             return False
-        much = len(self.answers) * 2 >= self.window or not self.outstanding
+        much = len(self.answers) * (4 if self.made else 2) >= self.window or not self.outstanding
         return much or time.monotonic() - self.turned_at > TARDY
 
     def turn_over(self) -> None:
@@ -185,7 +186,9 @@ class Line:
             self._open()
         self._measure()
         room = 0 if self.problem else self.window - self.outstanding
-        window = self._make(room)
+        if not self.made:
+            self.prepare()
+        window = [self.made.popleft() for _ in range(max(0, min(room, len(self.made))))]
         mine = self._faithfully([one.delivery_id for one in window])
         self.answers.clear()
         going = [one for one in window if one.delivery_id in mine]
@@ -194,21 +197,23 @@ class Line:
             self.exchange.keep(self.connections)
             self.exchange.hand_over([one.outgoing for one in going])
 
-    def _make(self, room: int) -> list[Sealed]:
-        """The bytes of the next window: just before they leave, so that they are still in the processor's cache."""
-        now, made = clock.now(), list[Sealed]()
-        unmade: dict[int, Withdrawn | SuppleError] = {}
-        while self.ready and len(made) < room:
+    def prepare(self) -> bool:
+        """Make some of the next window's emails while the relay is at the last one; whether there was anything to do.
+
+        Not more than half a window: just before they leave their bytes are still in the processor's cache.
+        """
+        if self.problem or not self.ready or len(self.made) * 2 > self.window:
+            return False
+        now, unmade = clock.now(), dict[int, Withdrawn | SuppleError]()
+        for _ in range(min(AT_ONCE, len(self.ready))):
             draft = self.ready.popleft()
             found = guarded(partial(composing.make, draft, self.signers, now), draft.claimed.id)
             if isinstance(found, Sealed):
-                made.append(found)
+                self.made.append(found)
             else:
                 unmade[draft.claimed.id] = found
-            if len(made) % LOOK_AFTER == 0:
-                self.look_after(0)
         _write_off(unmade, self.way.relay_id, now)
-        return made
+        return True
 
     def _measure(self) -> None:
         """How many emails may be marked as sending at once (semantics 2.3): as many as the relay takes in a moment."""
@@ -285,7 +290,8 @@ class Line:
 
     def give_back(self, why: str) -> None:
         """Return what was claimed and not begun to the plan, and let go of the relay's budget for it."""
-        left, now = [draft.claimed.id for draft in self.ready], clock.now()
+        left = [draft.claimed.id for draft in self.ready] + [one.delivery_id for one in self.made]
+        now = clock.now()
         news = self.problem is not None and not self.told
         if not left and not news:
             return
@@ -298,6 +304,7 @@ class Line:
                 routing.unused(session, self.way.relay_id, len(left), now)
         self.told = self.problem is not None
         self.ready.clear()
+        self.made.clear()
 
     def close(self) -> None:
         """Let go of the connections."""
