@@ -24,7 +24,7 @@ def tags(count: int) -> None:
 
 
 def take(session: Session, limit: int, worker: str) -> list[int]:
-    return claim(
+    claimed = claim(
         session,
         Tag,
         Tag.id,
@@ -32,7 +32,10 @@ def take(session: Session, limit: int, worker: str) -> list[int]:
         order_by=[Tag.name],
         limit=limit,
         values={"name": literal(f"{worker} has ") + Tag.name},
+        returning=[Tag.name],
     )
+    assert all(name.startswith(f"{worker} has tag ") for _, name in claimed)
+    return sorted(key for key, _ in claimed)
 
 
 def test_two_workers_never_get_the_same_row(app: Flask) -> None:
