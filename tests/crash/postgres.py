@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -22,7 +23,9 @@ class OwnPostgres:
         # Not below pytest's own folder: as root the server runs as another user, who may not look into that one.
         self.folder = Path(tempfile.mkdtemp(prefix="supple-own-postgres-"))
         self.folder.chmod(0o755)
-        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="supple-runtime-"))
+        if "XDG_RUNTIME_DIR" not in os.environ:
+            os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="supple-runtime-")
+            atexit.register(shutil.rmtree, os.environ["XDG_RUNTIME_DIR"], ignore_errors=True)
 
     @property
     def url(self) -> str:
