@@ -38,7 +38,7 @@ def _take_through(readers: int) -> tuple[dict[str, float], dict[str, float]]:
                 if step == "claim":
                     ids = [one.id for one in handover.claim_due(session, "bench", later, BATCH, Lane.BULK)]
                 elif step == "begin sending":
-                    handover.begin_sending(session, ids, "bench", later)
+                    handover.begin_sending(session, ids, "bench")
                 else:
                     answers = [(one, YES) for one in ids]
                     subjects = dict.fromkeys(ids, "Reader, your letter of the month")

@@ -143,7 +143,7 @@ def test_a_broadcast_that_goes_out_slowly_is_no_trouble_but_a_confirmation_that_
     plan(Lane.SEQUENCE, 15)
     ids = claim(Lane.SEQUENCE)
     with transaction() as session:
-        handover.begin_sending(session, ids, "here:1:ab", clock.now())
+        handover.begin_sending(session, ids, "here:1:ab")
         accepted = [(one, Reply(250)) for one in ids]
         handover.record(session, accepted, relay="mx:25", subjects={}, now=clock.now())
     plan(Lane.BULK, 60)
@@ -175,7 +175,7 @@ def test_2_4_uncertain_ones_are_counted_and_not_serious(well: Flask) -> None:
     plan(Lane.BULK, 1)
     ids = claim(Lane.BULK)
     with transaction() as session:
-        handover.begin_sending(session, ids, "here:1:ab", clock.now())
+        handover.begin_sending(session, ids, "here:1:ab")
         handover.record(session, [(one, Reply(0)) for one in ids], relay="mx:25", subjects={}, now=clock.now())
     finding = found("1 email is uncertain")
     assert finding is not None

@@ -64,18 +64,24 @@ def _park(session: Session, delivery_ids: list[int], why: str, now: datetime) ->
         move(session, State.CLAIMED, State.PLANNED, now, these, why=why, due_at=PARKED)
 
 
-def begin_sending(session: Session, delivery_ids: Sequence[int], worker: str, now: datetime) -> set[int]:
+def begin_sending(session: Session, delivery_ids: Sequence[int], worker: str) -> set[int]:
     """Commit to sending these; returns those that are still this worker's (a slow worker may have lost its lease)."""
     kind = kind_of(session)
-    given = {"ids": listed(kind, delivery_ids), "worker": worker, "lease": now + rules.LEASE}
+    given = {"ids": listed(kind, delivery_ids), "worker": worker}
     return set(machine.follow(session, State.CLAIMED, State.SENDING, _beginning(kind), given))
 
 
 @cache
 def _beginning(kind: str) -> Any:
+    # The lease stays that of the claim, which `keep` prolongs: to change it here is to move the row in its index.
     mine = among_given(kind, Delivery.id), Delivery.claimed_by == bindparam("worker", type_=String)
-    lease = bindparam("lease", type_=Delivery.lease_until.type)
-    return machine.arrow(State.CLAIMED, State.SENDING, *mine, lease_until=lease)
+    return machine.arrow(State.CLAIMED, State.SENDING, *mine)
+
+
+def standing(session: Session, delivery_ids: Sequence[int]) -> dict[int, tuple[str, str | None]]:
+    """The state of these emails and whose they are, by id."""
+    found = select(Delivery.id, Delivery.state, Delivery.claimed_by).where(among(session, Delivery.id, delivery_ids))
+    return {row.id: (row.state, row.claimed_by) for row in session.execute(found)}
 
 
 def keep(session: Session, worker: str, now: datetime) -> int:

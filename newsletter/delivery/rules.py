@@ -93,7 +93,7 @@ ENDED = frozenset({State.ACCEPTED, State.REJECTED, State.CANCELED, State.EXPIRED
 PARKED = datetime(9999, 1, 1, tzinfo=UTC)
 
 # Marked as sending in one commit: after a crash at most this many per connection are uncertain (semantics 2.3).
-WINDOW = 50
+WINDOW = 100
 # An urgent email waits for the window before it: no more than goes out in about this time (semantics 2.7).
 WINDOW_SECONDS = 0.5
 SMALLEST_WINDOW = 4

@@ -42,6 +42,8 @@ PAUSE = 0.1
 KEEP = 5
 # Worth staying awake for: what a rate or a domain's share holds back for no longer than the worker would sleep.
 NEAR = timedelta(minutes=1)
+# Of an email in these states no answer is written down yet.
+UNSETTLED = frozenset({State.SENDING, State.UNKNOWN})
 # A database that is gone may come back: what was answered is kept for so long, asked for each second.
 FAITHFUL = 240
 
@@ -224,36 +226,41 @@ class Line:
         self.turned_at = now
 
     def _faithfully(self, window: list[int]) -> set[int]:
-        until = time.monotonic() + FAITHFUL
+        until, again = time.monotonic() + FAITHFUL, False
         while True:
             try:
-                return self._commit(window)
+                return self._commit(window, again=again)
             except (Busy, DBAPIError):
                 if time.monotonic() > until or not (self.answers or self.flying):
                     raise
                 self.log.warning("the database is away, what was answered is kept")
                 time.sleep(1)
+                again = True
 
-    def _commit(self, window: list[int]) -> set[int]:
+    def _commit(self, window: list[int], *, again: bool) -> set[int]:
         now = clock.now()
         with transaction() as session:
-            for answer in self.answers:
+            # The commit may have come through, and only its confirmation was lost.
+            stand = handover.standing(session, [*window, *self.flying]) if again else {}
+            answers = [answer for answer in self.answers if not again or stand.get(answer.key, ("",))[0] in UNSETTLED]
+            for answer in answers:
                 self.problem = self.problem or _refusal(self.way.name, answer.reply)
-            if self.answers:
-                self._record(now)
+            if answers:
+                self._record(answers, now)
             if time.monotonic() - self.kept_at > KEEP:
                 handover.keep(session, self.worker, now)
                 routing.draw(session, self.way.relay_id, self.worker, 0, now)
                 self.kept_at = time.monotonic()
-            mine = handover.begin_sending(session, window, self.worker, now) if window else set()
+            mine = handover.begin_sending(session, window, self.worker) if window else set()
+            mine |= {one for one in window if stand.get(one) == (State.SENDING, self.worker)}
         for answer in self.answers:
             del self.flying[answer.key]
         return mine
 
-    def _record(self, now: datetime) -> None:
+    def _record(self, answers: Sequence[Answer], now: datetime) -> None:
         session = db.session()
-        told = [(answer.key, answer.reply) for answer in self.answers if answer.reply is not None]
-        back = [answer.key for answer in self.answers if answer.reply is None]
+        told = [(answer.key, answer.reply) for answer in answers if answer.reply is not None]
+        back = [answer.key for answer in answers if answer.reply is None]
         if told:
             subjects = {key: self.flying[key].subject for key, _ in told}
             outcomes = handover.record(session, told, relay=self.way.name, subjects=subjects, now=now)

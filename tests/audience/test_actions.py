@@ -17,7 +17,7 @@ from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, Sup
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions as delivery
-from newsletter.delivery import mailbox
+from newsletter.delivery import handover, mailbox
 from newsletter.delivery.models import Attempt, Delivery
 from newsletter.delivery.rules import Reply, State
 from tests.conftest import SECRET
@@ -181,7 +181,7 @@ def a_full_life(app: Flask) -> None:
             row.state = State.SENDING
             session.flush()
             reply = Reply(code, text=f"{code} for alice@example.org")
-            delivery.record(session, row.id, reply, relay="relay", subject="For Alicia", now=NOW)
+            handover.record(session, [(row.id, reply)], relay="relay", subjects={row.id: "For Alicia"}, now=NOW)
             mailbox.receive(session, row.message_id, "alice@example.org", b"Subject: x\r\n\r\nHello Alicia", NOW)
         planned(session, alice, reason="note:later", due_at=LATER)
         person(session, BOB, first_name="Bob")

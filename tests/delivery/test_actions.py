@@ -59,7 +59,7 @@ MOVERS: dict[str, tuple[Callable[[Session, int], object], State, set[State]]] = 
         State.CLAIMED,
         {State.PLANNED, State.DEFERRED},
     ),
-    "begin": (lambda session, id_: handover.begin_sending(session, [id_], "me", NOW), State.SENDING, {State.CLAIMED}),
+    "begin": (lambda session, id_: handover.begin_sending(session, [id_], "me"), State.SENDING, {State.CLAIMED}),
     "yes": (record(250), State.ACCEPTED, {State.SENDING, State.UNKNOWN}),
     "later": (record(450), State.DEFERRED, {State.SENDING, State.CLAIMED}),
     "never": (record(550), State.REJECTED, {State.SENDING}),
@@ -236,9 +236,9 @@ def test_2_3_two_workers_never_claim_the_same_email(app: Flask) -> None:
 
 def test_2_3_a_worker_that_lost_its_lease_does_not_begin(app: Flask) -> None:
     delivery_id = put(State.CLAIMED)
-    assert do(handover.begin_sending, [delivery_id], "another", NOW) == set()
+    assert do(handover.begin_sending, [delivery_id], "another") == set()
     do(handover.recover, NOW + rules.LEASE + timedelta(seconds=1))
-    assert do(handover.begin_sending, [delivery_id], "me", NOW) == set()
+    assert do(handover.begin_sending, [delivery_id], "me") == set()
     assert row().state == State.PLANNED
 
 
@@ -364,7 +364,7 @@ def test_2_8_one_window_of_mixed_answers(app: Flask) -> None:
         for address in (ALICE, BOB, CHARLIE):
             planned(session, person(session, address), lane=Lane.BULK, reason="broadcast:1")
         claimed = [one.id for one in handover.claim_due(session, "me", NOW, 10, Lane.BULK)]
-        assert handover.begin_sending(session, claimed, "me", NOW) == set(claimed)
+        assert handover.begin_sending(session, claimed, "me") == set(claimed)
     replies = [Reply(250, "2.0.0", "ok"), Reply(450, "4.2.0", "later"), Reply(550, "5.1.1", "no such user")]
     told, subjects = list(zip(claimed, replies, strict=True)), dict.fromkeys(claimed, "Hello")
     outcomes = do(handover.record, told, relay="mx:25", subjects=subjects, now=NOW)

@@ -54,7 +54,7 @@ def make_unknown(delivery_id: int) -> None:
     with transaction() as session:
         lane = session.get_one(Delivery, delivery_id, populate_existing=True).lane
         handover.claim_due(session, "worker", clock.now() + timedelta(days=2), 10, Lane(lane))
-        handover.begin_sending(session, [delivery_id], "worker", clock.now())
+        handover.begin_sending(session, [delivery_id], "worker")
         lost, named = [(delivery_id, Reply(0, text="lost"))], {delivery_id: "Hello"}
         handover.record(session, lost, relay="mx:25", subjects=named, now=clock.now())
 
@@ -174,7 +174,7 @@ def several_unknown(many: int) -> list[int]:
     ids = [plan(f"reader{n}@example.org") for n in range(many)]
     with transaction() as session:
         handover.claim_due(session, "worker", clock.now() + timedelta(days=2), many, Lane.BULK)
-        handover.begin_sending(session, ids, "worker", clock.now())
+        handover.begin_sending(session, ids, "worker")
         lost = [(one, Reply(0, text="lost")) for one in ids]
         handover.record(session, lost, relay="mx:25", subjects=dict.fromkeys(ids, "Hello"), now=clock.now())
     return ids
@@ -230,7 +230,7 @@ def test_one_email_tells_tries_clicks_and_decisions_in_one_query(operator: Flask
     operator.post(f"/admin/ledger/{number}/send-again")
     with transaction() as session:
         handover.claim_due(session, "worker", clock.now() + timedelta(days=2), 10, Lane.BULK)
-        handover.begin_sending(session, [number], "worker", clock.now())
+        handover.begin_sending(session, [number], "worker")
         full = [(number, Reply(452, "4.2.2", "4.2.2 <alice@example.org> over quota"))]
         handover.record(session, full, relay="mx:25", subjects={}, now=clock.now())
         session.add(Link(id=1, url="https://example.org/mat?a=1&b=2", digest="d"))

@@ -59,7 +59,7 @@ def test_the_tallies_say_what_counting_every_row_says(sqlite_app: Flask, data: s
         code = data.draw(st.sampled_from([0, 250, 450, 550]))
         steps: list[Callable[[Session], object]] = [
             lambda s: [handover.claim_due(s, "me", now, 2, lane) for lane in Lane],  # noqa: B023 - run at once
-            lambda s: handover.begin_sending(s, ids, "me", now),  # noqa: B023
+            lambda s: handover.begin_sending(s, ids, "me"),  # noqa: B023
             lambda s: handover.record(s, [(chosen, Reply(code))], relay="mx", subjects={}, now=now),  # noqa: B023
             lambda s: handover.recover(s, now),  # noqa: B023
             lambda s: handover.give_back(s, ids, "me", "stopped", now),  # noqa: B023
@@ -82,7 +82,7 @@ def test_the_tallies_of_many_workers_at_once_add_up(app: Flask) -> None:
         for _ in range(5):
             with transaction() as session:
                 ids = [one.id for one in handover.claim_due(session, f"w{number}", NOW, 2, Lane.BULK)]
-                handover.begin_sending(session, ids, f"w{number}", NOW)
+                handover.begin_sending(session, ids, f"w{number}")
                 handover.record(session, [(one, Reply(250)) for one in ids], relay="mx", subjects={}, now=NOW)
 
     at_once(app, 3, work)

@@ -24,7 +24,7 @@ def test_no_statement_of_sending_walks_through_the_ledger(sqlite_app: Flask) -> 
     with transaction() as session:
         handover.is_due(session, Lane.BULK, NOW)
         handover.claim_due(session, "me", NOW, 100, Lane.BULK)
-        handover.begin_sending(session, [1, 2], "me", NOW)
+        handover.begin_sending(session, [1, 2], "me")
         told = [(1, Reply(250, "2.0.0", "taken"))]
         handover.record(session, told, relay="mx", subjects={1: "Hello"}, now=NOW)
         handover.keep(session, "me", NOW)

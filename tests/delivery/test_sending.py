@@ -306,7 +306,7 @@ def killed_while_sending() -> int:
         db.engine.dispose(close=False)  # the connections are the parent's
         with transaction() as session:
             claimed = [one for lane in Lane for one in handover.claim_due(session, "the dead", NOW, 10, lane)]
-            handover.begin_sending(session, [one.id for one in claimed[:2]], "the dead", NOW)
+            handover.begin_sending(session, [one.id for one in claimed[:2]], "the dead")
         os.kill(os.getpid(), signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
@@ -331,7 +331,7 @@ def test_2_3_a_slow_server_does_not_let_two_workers_send_the_same(mailing: Flask
     plan(ALICE, BOB, lane=Lane.TRANSACTIONAL)
     with clock.standing_at(NOW), transaction() as session:
         ids = [one.id for one in handover.claim_due(session, "slow", NOW, 10, Lane.TRANSACTIONAL)]
-        handover.begin_sending(session, ids, "slow", NOW)
+        handover.begin_sending(session, ids, "slow")
     send(6)
     assert sorted(peer.to) == [ALICE, BOB]
     with transaction() as session:

@@ -121,7 +121,7 @@ def test_3_21_late_workers_and_refused_addresses(app: Flask, series: int) -> Non
     for row in emails(bob):
         with transaction() as session:
             handover.claim_due(session, "worker", at("2026-03-04T12:00"), 10, Lane.SEQUENCE)
-            handover.begin_sending(session, [row.id], "worker", at("2026-03-04T12:00"))
+            handover.begin_sending(session, [row.id], "worker")
             reply = Reply(550, "5.1.1", "no such user")
             when = at("2026-03-04T12:00")
             handover.record(session, [(row.id, reply)], relay="mx", subjects={row.id: "Hello"}, now=when)

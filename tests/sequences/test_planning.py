@@ -212,7 +212,7 @@ def refuse(subscriber_id: int, reply: Reply, now: datetime) -> None:
     (row,) = emails(subscriber_id)
     with transaction() as session:
         handover.claim_due(session, "worker", now, 10, Lane.SEQUENCE)
-        handover.begin_sending(session, [row.id], "worker", now)
+        handover.begin_sending(session, [row.id], "worker")
         handover.record(session, [(row.id, reply)], relay="mx:25", subjects={row.id: "Hello"}, now=now)
 
 
