@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from werkzeug.serving import make_server
 
 from newsletter import clock
@@ -15,7 +15,7 @@ from newsletter.accounts import actions as accounts
 from newsletter.broadcasts import running
 from newsletter.database.engine import db, transaction
 from tests.broadcasts.stage import answered, broadcast, crowd, queued, run
-from tests.journeys.conftest import AXE, CHROMIUM, PATIENCE, PHONE, QUIET
+from tests.journeys.conftest import AXE, PATIENCE, PHONE
 
 PASSWORD = "long enough to be hard to guess"
 
@@ -31,15 +31,6 @@ def site(sqlite_app: Flask) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.port}"
     server.shutdown()
     serving.join()
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A browser that is quiet."""
-    with sync_playwright() as play:
-        found = play.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield found
-        found.close()
 
 
 def signed_in(browser: Browser, site: str, *, script: bool) -> Page:
