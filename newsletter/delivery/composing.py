@@ -71,7 +71,10 @@ def gather(session: Session, batch: Sequence[Claimed]) -> Drafts:
     asked = [one for one in batch if one.id not in drafts]
     letters = _letters(session, asked)
     for one in asked:
-        letter, reader = letters[one.id], readers[one.subscriber_id]
+        letter, reader = letters[one.id], readers.get(one.subscriber_id)
+        if reader is None:  # two records of a person were made one since the claim; next time it is the other's
+            drafts[one.id] = SuppleError("Its reader's record was merged with another one just now.")
+            continue
         # Asked here as well, so that no room above can forget it: marketing goes only to those who agreed to it.
         why = audience_rules.why_not_marketing(reader.status, reader.marketing) if _is_marketing(letter) else ""
         if why or not isinstance(letter, Letter):

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-import structlog
 from flask import current_app
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from newsletter import addresses, clock
 from newsletter.database.engine import db, transaction
@@ -17,12 +15,10 @@ from newsletter.delivery.composing import sender_domain
 from newsletter.delivery.models import Trial
 from newsletter.delivery.rules import Lane, Reply
 from newsletter.delivery.sending import Line
-from newsletter.errors import Busy, RelayError
+from newsletter.errors import RelayError
 from newsletter.settings import current
 from newsletter.work.heartbeats import worker_name
 from newsletter.work.queue import call_for_help, stopping
-
-log = structlog.get_logger()
 
 # One stretch of sending, before other jobs have their turn: series to plan, broadcasts to watch (seconds).
 STRETCH = 1.0
@@ -66,7 +62,7 @@ def send_due() -> int:
             on = trouble is None and not stopping() and time.monotonic() < until
             try:
                 claimed = sum(line.fill() for line in lines.values()) if on else 0
-            except (Busy, DBAPIError) as problem:  # what is under way must still be written down
+            except Exception as problem:  # whatever it is: what is under way must still be written down
                 trouble, claimed = problem, 0
             handled += claimed
             busy = _go_on(list(lines.values()), claimed)

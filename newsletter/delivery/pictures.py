@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from flask import current_app
 
@@ -12,11 +12,11 @@ from newsletter.database.engine import transaction
 from newsletter.delivery.letters import Letter
 
 
-def keep(letters: Mapping[int, Letter]) -> None:
+def keep(letters: Iterable[Letter]) -> None:
     """Store the pictures of these letters that are not stored yet."""
     # Known per application: asking the database for every picture of every email would be most of its work.
     kept: set[str] = current_app.extensions.setdefault("kept_pictures", set())
-    linked = {picture.content_hash: picture for letter in letters.values() for picture in letter.compiled.images}
+    linked = {picture.content_hash: picture for letter in letters for picture in letter.compiled.images}
     new = [picture for name, picture in linked.items() if name not in kept]
     if new:
         with transaction() as session:

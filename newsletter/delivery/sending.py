@@ -121,8 +121,9 @@ class Line:
         if self.way.paced:
             drafts = self._paced(drafts, {one.id for one in claimed if one.lane != Lane.TRANSACTIONAL}, now)
         whole = [draft for draft in drafts.values() if isinstance(draft, Draft)]
-        pictures.keep({id(draft.letter): draft.letter for draft in whole})
-        tails = counting.tails(draft.letter for draft in whole)
+        letters = {id(draft.letter): draft.letter for draft in whole}.values()  # each once, of a whole batch
+        pictures.keep(letters)
+        tails = counting.tails(letters)
         for draft in sorted(whole, key=lambda draft: draft.claimed.lane):
             draft.tails = tails.get(draft.letter.compiled.links, ())
             self._line_up(draft)

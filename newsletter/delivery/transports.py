@@ -17,7 +17,7 @@ from newsletter.delivery.smtp.envelope import Outgoing
 from newsletter.delivery.smtp.events import Answer
 from newsletter.delivery.smtp.exchange import Exchange
 from newsletter.errors import RelayError
-from newsletter.settings import Settings, Smtp
+from newsletter.settings import Smtp
 
 _MESSAGE_ID = re.compile(rb"(?im)^Message-ID:\s*(<[^>\r\n]+>)")
 KEPT = Reply(250, "2.0.0", "Kept in the built-in mailbox")
@@ -118,11 +118,6 @@ class Transport:
         if reply is None:
             raise self.handover.problem or RelayError(f"The connection to {self.name} broke.")
         return reply
-
-
-def choose(settings: Settings) -> Transport:
-    """The transport that the settings ask for."""
-    return Transport(exchange(settings.smtp))
 
 
 def exchange(smtp: Smtp | None, *, connections: int = 1, patience: Patience | None = None, name: str = "") -> Handover:

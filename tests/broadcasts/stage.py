@@ -9,7 +9,7 @@ from sqlalchemy import select
 from newsletter import addresses, clock
 from newsletter.audience import actions as audience
 from newsletter.audience.rules import Status
-from newsletter.broadcasts import actions, jobs, queries, rules
+from newsletter.broadcasts import actions, jobs, queries, rules, running
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import Text
 from newsletter.database.engine import db, transaction
@@ -53,6 +53,18 @@ def run() -> int:
     while jobs.start_due():
         turns += 1
     return turns
+
+
+def pause(number: int) -> None:
+    """As an operator does it."""
+    with transaction() as session:
+        assert running.pause(session, number, "Lunch.", clock.now())
+
+
+def resume(number: int) -> None:
+    """As an operator does it."""
+    with transaction() as session:
+        running.resume(session, number)
 
 
 def rows(broadcast_id: int) -> dict[int, str]:

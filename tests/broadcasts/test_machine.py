@@ -13,7 +13,7 @@ from newsletter.broadcasts import actions, jobs, rules, running
 from newsletter.broadcasts.rules import BroadcastState, Text
 from newsletter.database.engine import transaction
 from newsletter.errors import SuppleError
-from tests.broadcasts.stage import answered, broadcast, crowd, person, queued, run
+from tests.broadcasts.stage import answered, broadcast, crowd, pause, person, queued, resume, run
 
 DRAFT, QUEUED, STARTING, SENDING, PAUSED, DONE, CANCELED = BroadcastState
 
@@ -79,16 +79,6 @@ def act(deed: Callable[..., object]) -> Deed:
 
 def begin(number: int) -> None:
     act(running.begin)(number)
-
-
-def pause(number: int) -> None:
-    with transaction() as session:
-        assert running.pause(session, number, "Lunch.", clock.now())
-
-
-def resume(number: int) -> None:
-    with transaction() as session:
-        running.resume(session, number)
 
 
 def due(number: int) -> None:

@@ -18,7 +18,7 @@ from newsletter.delivery.letters import Letter, Withdrawn
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import State
 from newsletter.worker import take_turn
-from tests.broadcasts.stage import answered, broadcast, crowd, person, queued, rows, run
+from tests.broadcasts.stage import answered, broadcast, crowd, pause, person, queued, resume, rows, run
 
 
 def started(readers: int = 3) -> int:
@@ -26,16 +26,6 @@ def started(readers: int = 3) -> int:
     number = queued()
     run()
     return number
-
-
-def pause(number: int) -> None:
-    with transaction() as session:
-        assert running.pause(session, number, "Lunch.", clock.now())
-
-
-def resume(number: int) -> None:
-    with transaction() as session:
-        running.resume(session, number)
 
 
 def cancel(number: int) -> None:

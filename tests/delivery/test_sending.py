@@ -20,7 +20,7 @@ from newsletter.audience import actions as audience
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import handover, jobs, queries, rules
+from newsletter.delivery import composing, handover, jobs, queries, rules
 from newsletter.delivery.letters import Withdrawn, one_by_one
 from newsletter.delivery.models import Attempt, Delivery, MailboxMessage
 from newsletter.delivery.rules import Claimed, Lane, State
@@ -251,6 +251,16 @@ def test_2_6_suppressed_since_planning(mailing: Flask, peer: Peer, reason: str, 
         audience.suppress(session, tokens.fingerprint(SECRET, ALICE), reason, NOW)
     send()
     assert one().state == state
+
+
+def test_a_record_that_was_merged_since_the_claim_waits_and_holds_up_nobody(mailing: Flask) -> None:
+    plan(ALICE, BOB)
+    with transaction() as session:
+        alice, bob = handover.claim_due(session, "me", NOW, 10, Lane.SEQUENCE)
+    gone = replace(alice, subscriber_id=999)
+    drafts = composing.gather(db.session(), [gone, bob])
+    assert "merged" in str(drafts[alice.id])
+    assert isinstance(drafts[bob.id], composing.Draft)
 
 
 def test_2_6_a_room_may_withdraw_its_letter(mailing: Flask, peer: Peer) -> None:
