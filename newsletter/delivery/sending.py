@@ -49,10 +49,13 @@ FAITHFUL = 240
 
 
 class Line:
-    """What one worker has under way through one relay."""
+    """What one worker has under way through one relay.
+
+    It claims in a name of its own, so that two lines of a worker never take each other's emails for theirs.
+    """
 
     def __init__(self, way: Way, worker: str) -> None:
-        self.way, self.worker = way, worker
+        self.way, self.worker = way, f"{worker}/{way.relay_id}"
         self.log = log.bind(relay=way.name)  # bound once: through the proxy each dropped line costs 3 us
         self.exchange: Handover | None = None
         self.ready: deque[Draft] = deque()  # claimed, and all read that they are made of
@@ -99,7 +102,17 @@ class Line:
             with transaction() as session:
                 for lane in due:
                     claimed += self._claim_lane(session, lane, rules.BATCH - len(claimed), now)
-        return claimed
+        return self._anew(claimed)
+
+    def _anew(self, claimed: Sequence[Claimed]) -> list[Claimed]:
+        """What was claimed, once: after a lease that ended this line may claim again what it has at hand already.
+
+        Two copies in one window would both be sent. Older ones are thrown away; what still flies is left to `pick_up`.
+        """
+        ids = {one.id for one in claimed}
+        self.ready = deque(draft for draft in self.ready if draft.claimed.id not in ids)
+        self.made = deque(one for one in self.made if one.delivery_id not in ids)
+        return [one for one in claimed if one.id not in self.flying]
 
     def _claim_lane(self, session: Session, lane: Lane, wanted: int, now: datetime) -> list[Claimed]:
         if wanted <= 0:

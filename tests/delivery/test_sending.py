@@ -20,9 +20,9 @@ from newsletter.audience import actions as audience
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import composing, handover, jobs, queries, rules
+from newsletter.delivery import composing, handover, jobs, queries, routing, rules
 from newsletter.delivery.letters import Withdrawn, one_by_one
-from newsletter.delivery.models import Attempt, Delivery, MailboxMessage
+from newsletter.delivery.models import Attempt, Delivery, MailboxMessage, Relay
 from newsletter.delivery.rules import Claimed, Lane, State
 from newsletter.work.queue import queue
 from tests.conftest import SECRET
@@ -180,6 +180,8 @@ def test_2_7_the_urgent_goes_first_over_the_wire(mailing: Flask, peer: Peer) -> 
             [(ALICE, Lane.BULK), (BOB, Lane.SEQUENCE), (CHARLIE, Lane.TRANSACTIONAL)]
         ):
             planned(session, person(session, address), lane=lane, due_at=NOW - timedelta(hours=3 - number))
+        routing.keep_in_step(session, NOW)
+        session.execute(update(Relay).values(connections=1))  # over two they would go side by side, in no order
     send()
     assert peer.to == [CHARLIE, BOB, ALICE]
 
@@ -365,3 +367,25 @@ def test_a_worker_asked_to_stop_ends_its_window_and_leaves_nothing_uncertain(mai
     send()
     assert set(states().values()) == {State.ACCEPTED}
     assert len(peer.taken) == rules.SMALLEST_WINDOW + 5
+
+
+def test_2_5_what_a_slow_worker_claims_again_is_sent_once(mailing: Flask, peer: Peer) -> None:
+    """Its lease ended while it had the email at hand, nobody else was faster: the copy made before is thrown away."""
+    plan(ALICE, BOB, lane=Lane.BULK)
+    with clock.standing_at(NOW):
+        (line,) = jobs._lines().values()
+        assert line.fill() == 2
+        line.prepare()
+    later = NOW + rules.LEASE + timedelta(seconds=1)
+    with clock.standing_at(later):
+        assert jobs.recover() == 2
+        line.again_at = 0.0
+        assert line.fill() == 2
+        line.prepare()
+        line.turn_over()
+        while line.flying:
+            line.look_after(1)
+            line.turn_over()
+        line.close()
+    assert sorted(peer.to) == [ALICE, BOB]
+    assert set(states().values()) == {State.ACCEPTED}
