@@ -29,7 +29,11 @@ def parse(delay: str, window: str = "", days: str = "", counts_from: str = "") -
     origin = counts_from.strip().lower() or CountsFrom.PREVIOUS
     if origin not in set(CountsFrom):
         raise SourceError(f"“{counts_from}” is nothing a delay counts from.", remedy="Write previous or enrollment.")
-    timing = Timing(amount, unit, CountsFrom(origin), parse_window(window), parse_days(days))
+    return checked(Timing(amount, unit, CountsFrom(origin), parse_window(window), parse_days(days)))
+
+
+def checked(timing: Timing) -> Timing:
+    """`timing`, if a step can be timed like that; raises SourceError (semantics 3.6)."""
     problem = problem_with(timing)
     if problem:
         raise SourceError(problem, remedy="Change the step's window or days.")
@@ -76,25 +80,55 @@ def clock(moment: str) -> time:
     return time.fromisoformat(moment)
 
 
-def say(timing: Timing, *, first: bool = False, zone: str = "in the reader's zone") -> str:
-    """The timing in words, like “2 days later, weekdays, 7:00–9:00, in the reader's zone” (semantics 3.4)."""
+def say(timing: Timing, *, first: bool = False, mails: bool = True, zone: str = "in the reader's zone") -> str:
+    """The timing in words, like “2 days later, weekdays 7:00–9:00, in the reader's zone” (semantics 3.4).
+
+    `first` is the first step of a series, `mails` false for a step that sends nothing.
+    """
     if timing.amount == 0 and first:
         return "at once"
+    if timing.amount == 0 and not mails and timing.window is None and timing.weekdays == EVERY_DAY:
+        return "right after that"
     days = "" if timing.weekdays == EVERY_DAY else say_days(timing.weekdays)
-    hours = "at the same time of day" if timing.unit == Unit.DAYS else ""
+    hours = "at the same time of day" if timing.unit == Unit.DAYS and timing.amount else ""
     if timing.window:
         hours = f"{_say_clock(timing.window[0])}–{_say_clock(timing.window[1])}"
     when = f"{days} {hours}".strip()
-    return ", ".join([_say_delay(timing, first), when, zone] if when else [_say_delay(timing, first)])
+    return ", ".join([_say_delay(timing, first, mails), when, zone] if when else [_say_delay(timing, first, mails)])
 
 
-def _say_delay(timing: Timing, first: bool) -> str:
+def _say_delay(timing: Timing, first: bool, mails: bool) -> str:
     joined = first or timing.counts_from == CountsFrom.ENROLLMENT
-    after = "after joining" if joined else "later"
     if timing.amount == 0:
-        return "on the day of joining" if joined else "as soon as it may go"
-    word = timing.unit if timing.amount != 1 else timing.unit[:-1]
-    return f"{timing.amount} {word} {after}"
+        return "on the day of joining" if joined else "as soon as it may go" if mails else "right after that"
+    return f"{say_amount(timing)} {'after joining' if joined else 'later'}"
+
+
+def say_amount(timing: Timing) -> str:
+    """The delay alone: “1 day”, “24 hours”."""
+    return f"{timing.amount} {timing.unit if timing.amount != 1 else timing.unit[:-1]}"
+
+
+def explain(timing: Timing, *, first: bool = False) -> str:
+    """What a delay means, where “1 day” and “24 hours” differ (semantics 3.4); empty when there is no delay."""
+    if timing.amount == 0:
+        return ""
+    joined = first or timing.counts_from == CountsFrom.ENROLLMENT
+    if timing.unit == Unit.HOURS:
+        start = "joining" if joined else "the email before was sent"
+        change = "when the clocks change in between, the clock on the wall shows an hour more or less"
+        return f"Elapsed time: {say_amount(timing)} after {start}; {change}."
+    start = "who joins on a Monday" if joined else "who got the email before on a Monday"
+    return f"Calendar days in the reader's zone: {start}, at any hour, gets this one {_day_after_monday(timing)}."
+
+
+def _day_after_monday(timing: Timing) -> str:
+    day = timing.amount
+    while not timing.weekdays >> day % 7 & 1:
+        day += 1
+    weeks = day // 7
+    later = {0: "", 1: " of the next week"}.get(weeks, f", {weeks} weeks later")
+    return f"on {DAY_NAMES[day % 7]}{later}"
 
 
 def say_days(weekdays: int) -> str:
