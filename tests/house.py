@@ -15,7 +15,7 @@ PACKAGE = ROOT / "newsletter"
 # and 0 are finer here: settings are made of addresses and errors, claims and pages stand on the database.
 FLOORS = (
     {"errors", "logs"},
-    {"addresses", "clock", "lifeline", "tokens", "sealing", "logs", "figures"},
+    {"addresses", "civil", "clock", "lifeline", "tokens", "sealing", "logs", "figures"},
     {"settings"},
     {"database"},
     {"work", "web"},
@@ -31,7 +31,7 @@ FLOORS = (
     {"starter"},  # the shipped content: it fills every room of an empty database through their actions
 )
 # Above all rooms, and one room among themselves: they put the house together.
-FRONT_DOORS = {"__main__", "application", "backstage", "worker", "supervisor", "cli", "doctor"}
+FRONT_DOORS = {"__main__", "application", "backstage", "worker", "supervisor", "cli", "cli_series", "doctor"}
 
 RANKS = {"rules": 0, "models": 1, "queries": 2, "actions": 3, "pages": 4, "admin": 4, "api": 4, "jobs": 4}
 FRONTS = {name for name, rank in RANKS.items() if rank == 4}
@@ -45,20 +45,29 @@ EXTRA_DOORWAYS = {
     "web": {"*"},  # forms, csrf, limits, paging, problem pages: made for every room's pages
     # the back office's gate, its log, how it tells time, and the studio's look in every page
     "accounts": {"gate", "audit", "moments", "presentation"},
-    # the one shape of a line of history; the file import, with what it is to do, for the command
-    "audience": {"history", "importing", "writing"},
+    # the one shape of a line of history; the file import, with what it is to do, for the command; what just happened
+    # with people, for the rooms above that let it begin something
+    "audience": {"history", "importing", "writing", "occasions"},
     "messages": {"*"},  # a library of pure functions: template + reader -> bytes
     "figures": {"*"},  # pure drawing
     # what an upper room answers when the ledger asks for content; and the making of the bytes, because a preview and a
     # proof run are made by the code that sends; how sending is doing, for the overview, the doctor and the metrics
-    "delivery": {"health", "letters", "composing", "relay_rows"},
-    "sequences": {"series"},  # what a shipped series is, for the starter
+    "delivery": {"health", "letters", "composing", "relay_rows", "days"},
+    # what a shipped series is, for the starter; civil time and conditions are rules under names of their own
+    "sequences": {"series", "civil", "conditions"},
     "signup": {"guards"},  # the honeypot and the time trap, the same for comments
     "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
 }
-# Pure modules of the ground floor that rules may lean on: a refusal in words and what an address is are decisions.
-PURE = {"errors", "addresses"}
+# Pure modules of the ground floor that rules may lean on: a refusal in words, what an address is and what clocks on the
+# wall mean are decisions.
+PURE = {"errors", "addresses", "civil"}
+# Rules under names of their own: held to the same purity, and `rules` may lean on them.
+MORE_RULES = {
+    "newsletter/sequences/civil.py": "civil time: zones, windows, days",
+    "newsletter/sequences/conditions.py": "questions about a reader",
+    "newsletter/delivery/days.py": "which email of a reader has a day, and what comes too late",
+}
 # Fronts under a name of their own, and why.
 MORE_FRONTS = {
     "newsletter/delivery/relays_admin.py": "the mail servers in the back office, apart from the outbox",

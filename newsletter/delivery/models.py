@@ -40,17 +40,20 @@ class Delivery(Base):
         UniqueConstraint("reason", "subscriber_id"),
         Index("ix_deliveries_waiting", "lane", "due_at", "id", **_only(State.PLANNED, State.DEFERRED)),
         Index("ix_deliveries_leased", "lease_until", **_only(State.CLAIMED, State.SENDING)),
+        # One person's emails: the few that have not left, and those that left lately (semantics 3.17).
+        Index("ix_deliveries_reader", "subscriber_id", "accepted_at"),
         Index("ix_deliveries_tried", "first_tried_at", **_only(State.DEFERRED)),
         Index("ix_deliveries_behind", "state", "ended_at", "id", **_only(*ENDED_OR_UNKNOWN)),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(String(120))
-    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"), index=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id"))
     lane: Mapped[int]
     state: Mapped[str] = mapped_column(String(12), default=State.PLANNED)
     state_why: Mapped[str] = mapped_column(Text, default="")  # in words for the operator
     due_at: Mapped[datetime]
+    moved_from: Mapped[datetime | None]  # when it was due first, if it was moved to another day or held
     planned_at: Mapped[datetime]
     message_id: Mapped[str] = mapped_column(String(120))  # unique by its making: of the reason and the subscriber's id
     subject: Mapped[str] = mapped_column(String(300), default="")  # as sent

@@ -91,6 +91,10 @@ ENDED = frozenset({State.ACCEPTED, State.REJECTED, State.CANCELED, State.EXPIRED
 
 # Where a claimed email of a held broadcast waits: out of the way of every claim, until it is let go.
 PARKED = datetime(9999, 1, 1, tzinfo=UTC)
+# Where a series email waits that is too late to go without being asked about (semantics 3.16), and one of a reader
+# whose series is paused (3.15). Days of their own, so that the index of what waits finds either without a search.
+OVERDUE = datetime(9999, 2, 1, tzinfo=UTC)
+PAUSED = datetime(9999, 3, 1, tzinfo=UTC)
 
 # Marked as sending in one commit: after a crash at most this many per connection are uncertain (semantics 2.3).
 WINDOW = 100
