@@ -47,6 +47,11 @@ class Studio(Base):
     reminder: Mapped[bool] = mapped_column(default=True)  # one reminder to confirm after 24 h
     embed_images: Mapped[bool] = mapped_column(default=False)  # pictures inside emails (cid) instead of linked
     track_clicks: Mapped[bool] = mapped_column(default=True, server_default=text("true"))  # links lead through /c/
+    # At most one marketing email per reader and local day (semantics 3.17), and which goes first when two meet.
+    one_a_day: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    first: Mapped[str] = mapped_column(String(10), default="series", server_default=text("'series'"))  # or broadcast
+    overdue_hours: Mapped[int] = mapped_column(default=48, server_default=text("48"))  # later is held (semantics 3.16)
+    series_paused_at: Mapped[datetime | None]  # every series stands still (semantics 3.15)
     setup_at: Mapped[datetime | None]  # when the first operator was made; from then on the setup link is void
 
 

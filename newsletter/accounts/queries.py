@@ -38,6 +38,10 @@ def default_studio() -> Studio:
         reminder=True,
         embed_images=False,
         track_clicks=True,
+        one_a_day=True,
+        first="series",
+        overdue_hours=48,
+        series_paused_at=None,
         setup_at=None,
     )
 

@@ -16,11 +16,20 @@ from newsletter.audience import queries as people
 from newsletter.audience import rules as audience_rules
 from newsletter.audience.models import Subscriber
 from newsletter.delivery import actions as delivery
-from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Lane, State
 from newsletter.sequences import queries, rules
 from newsletter.sequences.models import Enrollment
-from newsletter.sequences.rules import Course, EnrollmentState, Step, Way
+from newsletter.sequences.rules import (
+    NOTHING_KNOWN,
+    CaughtUp,
+    Effect,
+    EnrollmentState,
+    Finished,
+    Left,
+    Mail,
+    Moved,
+    Place,
+)
 from newsletter.work.claims import insert_missing
 
 NEVER_AGAIN = 1  # the only round there is while re-entry is never (semantics 3.12)
@@ -40,9 +49,8 @@ def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, 
         audience.note(session, subscriber_id, "series", f"Did not join the series “{series.name}”: {why_not}", now)
         return False
     course = queries.courses(session, [sequence_id])[sequence_id]
-    first = course.after(None)
-    due = rules.due(course, first, Way(now, now), zone=_zone(session, person), now=now) if first else None
-    if not _insert(session, sequence_id, subscriber_id, source, first, due, now):
+    place = rules.enter(course, zone=_zone(session, person), now=now)
+    if not _insert(session, sequence_id, subscriber_id, source, place, now):
         detail = f"Had the series “{series.name}” before, so it was not begun again"
         audience.note(session, subscriber_id, "series", detail, now)
         return False
@@ -57,8 +65,7 @@ def _insert(
     sequence_id: int,
     subscriber_id: int,
     source: str,
-    first: Step | None,
-    due: datetime | None,
+    place: Place,
     now: datetime,
 ) -> bool:
     moment = Enrollment.enrolled_at.type
@@ -66,14 +73,16 @@ def _insert(
         Enrollment.sequence_id: literal(sequence_id),
         Enrollment.subscriber_id: literal(subscriber_id),
         Enrollment.round: literal(NEVER_AGAIN),
-        Enrollment.state: literal((EnrollmentState.ACTIVE if first else EnrollmentState.FINISHED).value),
+        Enrollment.state: literal((EnrollmentState.ACTIVE if place.step_id else EnrollmentState.FINISHED).value),
         Enrollment.source: literal(source[:80]),
         Enrollment.enrolled_at: literal(now, moment),
         Enrollment.waits_since: literal(now, moment),
-        Enrollment.next_step_id: literal(first.id if first else None, Enrollment.next_step_id.type),
-        Enrollment.next_due_at: literal(due, moment),
-        Enrollment.ended_at: literal(None if first else now, moment),
+        Enrollment.next_step_id: literal(place.step_id, Enrollment.next_step_id.type),
+        Enrollment.next_due_at: literal(place.due_at, moment),
+        Enrollment.ended_at: literal(None if place.step_id else now, moment),
         Enrollment.ended_why: literal(""),
+        Enrollment.held_why: literal(""),
+        Enrollment.skips: literal([], Enrollment.skips.type),
     }
     unique = [Enrollment.sequence_id, Enrollment.subscriber_id, Enrollment.round]
     rows = select(*values.values()).where(literal(True))
@@ -104,7 +113,7 @@ def _end(session: Session, enrollment: Enrollment, state: EnrollmentState, why: 
 
 
 def plan_due(session: Session, now: datetime, limit: int) -> int:
-    """Hand the due steps of up to `limit` readers to the ledger; returns how many readers were looked at."""
+    """Let up to `limit` readers whose step is due take it; emails go to the ledger. Returns how many were looked at."""
     rows = queries.due(session, now, limit)
     courses = queries.courses(session, {row.sequence_id for row, _ in rows})
     barred = queries.barred(session, [person for _, person in rows])
@@ -112,32 +121,11 @@ def plan_due(session: Session, now: datetime, limit: int) -> int:
     for row, person in rows:
         if person.id in barred:
             _end(session, row, EnrollmentState.EXITED, barred[person.id], now)
-        else:
-            zone = rules.zone_of(person.timezone, studio_zone)
-            _plan_one(session, row, courses[row.sequence_id], zone, now)
+            continue
+        zone = rules.zone_of(person.timezone, studio_zone)
+        place, effects = rules.arrive(courses[row.sequence_id], queries.place(row), NOTHING_KNOWN, zone=zone, now=now)
+        _carry_out(session, row, place, effects, now)
     return len(rows)
-
-
-def _plan_one(session: Session, row: Enrollment, course: Course, zone: ZoneInfo, now: datetime) -> None:
-    step, was_due = course.step(row.next_step_id), row.next_due_at or now
-    if step is None:  # deleted while they waited: the wait is over, on to the next (semantics 3.10)
-        row.last_step_id = row.next_step_id
-        _go_on(session, row, course, was_due, zone, now)
-        return
-    # Asked again: the zone or the timing may have changed since, and a late tick must not send outside the window.
-    due = rules.due(course, step, _way(row), zone=zone, now=now)
-    if due > now:
-        row.next_due_at = due
-        return
-    delivery.plan(
-        session,
-        reason=queries.reason(step.id, row.id),
-        subscriber_id=row.subscriber_id,
-        lane=Lane.SEQUENCE,
-        due_at=was_due,
-        now=now,
-    )
-    row.next_due_at = None
 
 
 def settle(session: Session, now: datetime, limit: int) -> int:
@@ -153,29 +141,39 @@ def settle(session: Session, now: datetime, limit: int) -> int:
         elif person.id in barred:
             _end(session, row, EnrollmentState.EXITED, barred[person.id], now)
         else:
-            zone = rules.zone_of(person.timezone, studio_zone)
-            _note_outcome(row, email, now)
-            _go_on(session, row, courses[row.sequence_id], row.waits_since, zone, now)
+            # Sent: the next delay counts from there. Canceled by hand or given up: from the end of that.
+            at = email.accepted_at or email.ended_at or now
+            place, effects = rules.passed(
+                courses[row.sequence_id],
+                queries.place(row),
+                at,
+                NOTHING_KNOWN,
+                sent=email.state == State.ACCEPTED,
+                zone=rules.zone_of(person.timezone, studio_zone),
+            )
+            _carry_out(session, row, place, effects, now)
     return len(rows)
 
 
-def _note_outcome(row: Enrollment, email: Delivery, now: datetime) -> None:
-    """Sent: the next delay counts from there. Canceled by hand or given up: it counts from the end of that."""
-    ended = email.accepted_at or email.ended_at or now
-    if email.state == State.ACCEPTED:
-        row.last_sent_at = max(row.last_sent_at or ended, ended)
-    row.waits_since = max(row.waits_since, ended)
-    row.last_step_id = row.next_step_id
-
-
-def _go_on(session: Session, row: Enrollment, course: Course, since: datetime, zone: ZoneInfo, now: datetime) -> None:
-    row.waits_since = max(row.waits_since, since)
-    step = course.after(row.last_step_id)
-    if step is None:
-        _end(session, row, EnrollmentState.FINISHED, "", now)
-        return
-    row.next_step_id = step.id
-    row.next_due_at = rules.due(course, step, _way(row), zone=zone, now=now)
+def _carry_out(session: Session, row: Enrollment, place: Place, effects: list[Effect], now: datetime) -> None:
+    """Write down where a reader stands now, and do what the planner says."""
+    row.waits_since, row.last_sent_at, row.last_step_id = place.since, place.sent_at, place.last_id
+    row.next_step_id, row.next_due_at = place.step_id, place.due_at
+    for effect in effects:
+        match effect:
+            case Mail(step, at):
+                delivery.plan(
+                    session,
+                    reason=queries.reason(step.id, row.id),
+                    subscriber_id=row.subscriber_id,
+                    lane=Lane.SEQUENCE,
+                    due_at=at,
+                    now=now,
+                )
+            case Finished() | CaughtUp() | Moved():
+                _end(session, row, EnrollmentState.FINISHED, "", now)
+            case Left(why, _):
+                _end(session, row, EnrollmentState.EXITED, why, now)
 
 
 def replan(session: Session, now: datetime, *, subscriber_id: int | None = None, steps: Iterable[int] = ()) -> int:
@@ -186,18 +184,15 @@ def replan(session: Session, now: datetime, *, subscriber_id: int | None = None,
     rows = queries.waiting(session, subscriber_id=subscriber_id, steps=steps)
     courses = queries.courses(session, {row.sequence_id for row, _ in rows})
     studio_zone = accounts.studio(session).timezone
+    ask = rules.due if subscriber_id is None else rules.moved
     for row, person in rows:
         course = courses[row.sequence_id]
         step = course.step(row.next_step_id)
         if step is not None:
             zone = rules.zone_of(person.timezone, studio_zone)
-            row.next_due_at = rules.due(course, step, _way(row), zone=zone, now=now)
+            row.next_due_at = ask(course, step, queries.place(row), zone=zone, now=now)
     session.flush()
     return len(rows)
-
-
-def _way(row: Enrollment) -> Way:
-    return Way(row.enrolled_at, row.waits_since, row.last_sent_at)
 
 
 def _zone(session: Session, person: Subscriber) -> ZoneInfo:

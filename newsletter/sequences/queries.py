@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, literal, or_, select, text
 from sqlalchemy.orm import Session
 
 from newsletter import tokens
+from newsletter.accounts import queries as accounts
 from newsletter.audience import rules as audience_rules
 from newsletter.audience.actions import ERASED
 from newsletter.audience.history import HistoryLine
@@ -19,7 +20,17 @@ from newsletter.delivery.rules import ENDED, Lane, State
 from newsletter.errors import NotFound
 from newsletter.sequences import models
 from newsletter.sequences.models import Enrollment
-from newsletter.sequences.rules import ENROLLMENT_WORDS, CountsFrom, Course, EnrollmentState, Step, Timing, Unit
+from newsletter.sequences.rules import (
+    ENROLLMENT_WORDS,
+    CountsFrom,
+    Course,
+    EnrollmentState,
+    Kind,
+    Place,
+    Step,
+    Timing,
+    Unit,
+)
 from newsletter.sequences.timing import clock, say
 from newsletter.settings import current
 from newsletter.web.paging import LIKE_ESCAPE, containing
@@ -28,6 +39,10 @@ from newsletter.web.paging import LIKE_ESCAPE, containing
 _REASON: ColumnElement[str] = (
     literal("step:") + cast(Enrollment.next_step_id, String) + literal(":enrollment:") + cast(Enrollment.id, String)
 )
+
+# Written out: with bound values neither database sees that the partial indexes fit.
+_DUE = text("enrollments.state = 'active' AND enrollments.held_at IS NULL")
+_ON_THEIR_WAY = text("enrollments.state = 'active' AND enrollments.next_due_at IS NULL")
 
 
 def reason(step_id: int, enrollment_id: int) -> str:
@@ -99,13 +114,49 @@ def timing_words(row: models.Step, *, first: bool) -> str:
 def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:
     """Sequences as the planner sees them, by id."""
     wanted = set(sequence_ids)
-    found = select(models.Step).where(models.Step.sequence_id.in_(wanted))
     by_sequence: dict[int, list[Step]] = {sequence_id: [] for sequence_id in wanted}
+    found = select(models.Step).where(models.Step.sequence_id.in_(wanted))
     for row in session.scalars(found.order_by(models.Step.position, models.Step.id)):
-        plain = Step(row.id, row.position, timing(row), row.deleted_at is not None)
-        by_sequence[row.sequence_id].append(plain)
-    gaps = select(models.Sequence.id, models.Sequence.min_gap_hours).where(models.Sequence.id.in_(wanted))
-    return {number: Course(tuple(by_sequence[number]), gap) for number, gap in session.execute(gaps)}
+        by_sequence[row.sequence_id].append(plain_step(row))
+    overdue = accounts.studio(session).overdue_hours
+    rows = session.scalars(select(models.Sequence).where(models.Sequence.id.in_(wanted)))
+    return {row.id: plain_course(row, tuple(by_sequence[row.id]), overdue) for row in rows}
+
+
+def plain_step(row: models.Step) -> Step:
+    """A stored step as the planner sees it."""
+    return Step(
+        row.id, row.key, row.position, row.kind or Kind.EMAIL, timing(row), row.config or {}, row.deleted_at is not None
+    )
+
+
+def plain_course(row: models.Sequence, steps: tuple[Step, ...], overdue_hours: int) -> Course:
+    """A stored sequence with these steps as the planner sees it."""
+    return Course(
+        id=row.id,
+        slug=row.slug,
+        steps=steps,
+        min_gap_hours=row.min_gap_hours,
+        evergreen=row.evergreen,
+        reentry=row.reentry,
+        cooldown_days=row.cooldown_days,
+        goal=row.goal,
+        exits=tuple(row.exits),
+        overdue_hours=overdue_hours,
+    )
+
+
+def place(row: Enrollment) -> Place:
+    """Where a stored reader stands."""
+    return Place(
+        row.enrolled_at,
+        row.waits_since,
+        row.last_sent_at,
+        row.next_step_id,
+        row.next_due_at,
+        row.last_step_id,
+        frozenset(row.skips or ()),
+    )
 
 
 def due(session: Session, now: datetime, limit: int) -> Sequence[tuple[Enrollment, Subscriber]]:
@@ -113,7 +164,7 @@ def due(session: Session, now: datetime, limit: int) -> Sequence[tuple[Enrollmen
     found = (
         select(Enrollment, Subscriber)
         .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
-        .where(Enrollment.state == EnrollmentState.ACTIVE, Enrollment.next_due_at <= now)
+        .where(_DUE, Enrollment.next_due_at <= now)
         .order_by(Enrollment.next_due_at, Enrollment.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=Enrollment)
@@ -129,10 +180,10 @@ def settled(session: Session, limit: int) -> Sequence[tuple[Enrollment, Subscrib
         .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
         .join(Delivery, (Delivery.reason == _REASON) & (Delivery.subscriber_id == Enrollment.subscriber_id))
         .where(
-            Enrollment.state == EnrollmentState.ACTIVE,
-            Enrollment.next_due_at.is_(None),
+            _ON_THEIR_WAY,
             Delivery.state.in_(ENDED),
         )
+        .order_by(Enrollment.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=Enrollment)
         .execution_options(populate_existing=True)

@@ -187,8 +187,8 @@ def test_3_8_a_changed_zone_never_moves_into_the_past_and_never_twice_on_one_day
 
 
 def test_3_10_deleted_steps_are_passed_over() -> None:
-    one, two, three = (Step(n, n, Timing(1), deleted=n == 2) for n in (1, 2, 3))
-    course = Course((one, two, three), 20)
+    one, two, three = (Step(n, f"s{n}", n, timing=Timing(1), deleted=n == 2) for n in (1, 2, 3))
+    course = Course(steps=(one, two, three))
     assert course.after(None) is one
     assert course.after(1) is three
     assert course.step(2) is None
