@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from flask import Flask
 
-from newsletter import backstage, cli
+from newsletter import backstage, cli, cli_series
 from newsletter.accounts import admin as accounts_admin
 from newsletter.accounts import pages as accounts_pages
 from newsletter.accounts import presentation
@@ -19,6 +19,8 @@ from newsletter.database import migrating
 from newsletter.delivery import admin as delivery_admin
 from newsletter.delivery import pages as mailbox_pages
 from newsletter.delivery import relays_admin
+from newsletter.forecast import admin as calendar_admin
+from newsletter.forecast import pages as calendar_pages
 from newsletter.landing import admin as landing_admin
 from newsletter.landing import pages as landing_pages
 from newsletter.magnets import admin as magnets_admin
@@ -44,6 +46,7 @@ DOORS = (
     signup_api.bp,
     magnets_pages.bp,
     mailbox_pages.bp,
+    calendar_pages.bp,
     accounts_pages.bp,
     accounts_admin.bp,
     dashboard_admin.bp,
@@ -52,6 +55,7 @@ DOORS = (
     relays_admin.bp,
     broadcasts_admin.bp,
     sequences_admin.bp,
+    calendar_admin.bp,
     magnets_admin.bp,
     landing_admin.bp,
 )
@@ -72,4 +76,5 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     for door in DOORS:
         app.register_blueprint(door)
     cli.init(app)
+    cli_series.init(app)
     return app

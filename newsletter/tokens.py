@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     SETUP = "setup"
     WORK_PROOF = "proof-of-work"
     CLICK = "click"
+    CALENDAR = "calendar"
 
 
 @dataclass(frozen=True)

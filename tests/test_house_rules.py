@@ -35,13 +35,17 @@ MORE_QUERIES = {
     "newsletter/delivery/ledger.py": "the ledger as an operator reads it; queries.py is what other rooms and jobs ask",
     "newsletter/delivery/health.py": "how sending is doing, for who looks after it",
     "newsletter/delivery/timeline.py": "one email's story, with the clicks in it",
+    "newsletter/sequences/versions.py": "what a series has been, whom an edit moves and what was sent because of it",
+    "newsletter/forecast/records.py": "what the calendar reads of the rooms below; queries.py is the forecast",
 }
 # Who opens a transaction without being a front, and why.
 MORE_TRANSACTIONS = {
     "newsletter/database/engine.py": "defines it",
     "newsletter/delivery/sending.py": "the inside of the sending job: a transaction before and after the network",
+    "newsletter/delivery/collision.py": "the same: what goes on another day is written before the network",
     "newsletter/delivery/counting.py": "links get their numbers before the emails that hold them leave",
     "newsletter/delivery/pictures.py": "stored before the emails that link them leave",
+    "newsletter/forecast/looking.py": "the inside of looking ahead: works outside a transaction, then writes a slice",
     "newsletter/delivery/transports.py": "the built-in mailbox stands where the network is, outside any transaction",
 }
 # Rules may not read the clock, the network, the disk or chance, so these of the standard library are not theirs.

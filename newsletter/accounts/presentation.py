@@ -26,6 +26,7 @@ ROOMS = (
     ("/admin/subscribers", "Subscribers", "people"),
     ("/admin/broadcasts", "Emails", "letter"),
     ("/admin/sequences", "Series", "steps"),
+    ("/admin/calendar", "Calendar", "calendar"),
     ("/admin/ledger", "Outbox", "outbox"),
     ("/admin/relays", "Mail servers", "server"),
     ("/admin/magnets", "Gifts", "gift"),

@@ -45,39 +45,40 @@ def as_ics(rows: Iterable[Row], now: datetime, host: str) -> Iterator[str]:
 
     It names no reader, because calendars are shared. `rows` come in the order of their moments; `host` is for the UIDs.
     """
-    yield from _lines("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Supple//Forecast//EN", "CALSCALE:GREGORIAN")
+    yield from lines("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Supple//Forecast//EN", "CALSCALE:GREGORIAN")
     for minute, together in groupby(rows, key=lambda row: row.at.replace(second=0, microsecond=0)):
         kinds = sorted(together, key=attrgetter("reason", "subject"))
         for (reason, subject), same in groupby(kinds, key=attrgetter("reason", "subject")):
             yield from _event(minute, reason, subject, len(list(same)), now, host)
-    yield from _lines("END:VCALENDAR")
+    yield from lines("END:VCALENDAR")
 
 
 def _event(minute: datetime, reason: str, subject: str, people: int, now: datetime, host: str) -> Iterator[str]:
     mark = hashlib.sha256(f"{minute.isoformat()}\0{reason}\0{subject}".encode()).hexdigest()[:24]
     count = "1 person" if people == 1 else f"{people:,} people"
-    yield from _lines(
+    yield from lines(
         "BEGIN:VEVENT",
         f"UID:{mark}@{host}",
         f"DTSTAMP:{now:%Y%m%dT%H%M%SZ}",
         f"DTSTART:{minute:%Y%m%dT%H%M%SZ}",
         f"DTEND:{minute + EVENT:%Y%m%dT%H%M%SZ}",
-        f"SUMMARY:{_text(f'{subject} ({count})')}",
-        f"DESCRIPTION:{_text(reason)}",
+        f"SUMMARY:{text(f'{subject} ({count})')}",
+        f"DESCRIPTION:{text(reason)}",
         "TRANSP:TRANSPARENT",
         "END:VEVENT",
     )
 
 
-def _text(words: str) -> str:
+def text(words: str) -> str:
     """A TEXT value (RFC 5545, section 3.3.11)."""
     for sign, escaped in (("\\", "\\\\"), (";", "\\;"), (",", "\\,"), ("\n", "\\n")):
         words = words.replace(sign, escaped)
     return words
 
 
-def _lines(*lines: str) -> Iterator[str]:
-    for line in lines:
+def lines(*content: str) -> Iterator[str]:
+    """Content lines, folded."""
+    for line in content:
         yield _folded(line)
 
 

@@ -33,11 +33,15 @@ class Listing(Generic[Row]):
 def list_page(session: Session, statement: Select[*tuple[Any, ...]], *, scalars: bool = True) -> Listing[Any]:
     """The page of `statement` that the request's `page` asks for."""
     total = session.scalar(select(func.count()).select_from(statement.order_by(None).subquery())) or 0
-    asked = request.args.get("page", 1, type=int)
-    number = min(max(asked, 1), max(1, -(-total // PAGE_SIZE)))
+    number = min(page_asked(), max(1, -(-total // PAGE_SIZE)))
     part = statement.limit(PAGE_SIZE).offset((number - 1) * PAGE_SIZE)
     rows: Sequence[Any] = session.scalars(part).all() if scalars else session.execute(part).all()
     return Listing(rows, number, total)
+
+
+def page_asked() -> int:
+    """The number of the page that the request asks for, at least 1."""
+    return max(request.args.get("page", 1, type=int), 1)
 
 
 def containing(text: str) -> str:

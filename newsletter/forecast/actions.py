@@ -1,0 +1,104 @@
+"""Writes of the calendar: the days ahead as they are worked out, and the links of feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, insert, update
+from sqlalchemy.orm import Session
+
+from newsletter.errors import InputError, NotFound
+from newsletter.forecast import outlooks
+from newsletter.forecast.calendar import AHEAD, Who, pack
+from newsletter.forecast.models import Feed, Outlook, OutlookPart
+from newsletter.forecast.records import Marks
+from newsletter.forecast.stretching import Bare
+
+MOST_FEEDS = 20
+
+
+def begin(session: Session, marks: Marks, now: datetime) -> Outlook:
+    """Begin to look ahead anew; what another look left unfinished goes."""
+    session.execute(delete(Outlook).where(Outlook.done_at.is_(None)))
+    made = Outlook(
+        mark=marks.structure, data_mark=marks.data, begun_at=now, until=now + timedelta(days=AHEAD), done_at=None
+    )
+    session.add(made)
+    session.flush()
+    return made
+
+
+def add(
+    session: Session, outlook: Outlook, rows: Iterable[Bare], last: int | None, zone: ZoneInfo, seconds: float,
+    now: datetime,
+) -> bool:  # fmt: skip
+    """Add what a slice of readers gets; `last` is the last reader of it, None for the end. False: somebody else did.
+
+    Two people may look at once, and both go on where the outlook stood: only the first one's slice counts.
+    """
+    moved_on = (
+        update(Outlook)
+        .where(Outlook.id == outlook.id, Outlook.after == outlook.after, Outlook.done_at.is_(None))
+        .values(
+            after=outlook.after if last is None else last,
+            seconds=Outlook.seconds + seconds,
+            done_at=now if last is None else None,
+        )
+    )
+    if not session.connection().execute(moved_on).rowcount:
+        return False
+    parts = _parts(outlook, rows, zone)
+    if parts:
+        session.execute(insert(OutlookPart), parts)
+    if last is None:
+        session.execute(delete(Outlook).where(Outlook.id != outlook.id))
+    return True
+
+
+def _parts(outlook: Outlook, rows: Iterable[Bare], zone: ZoneInfo) -> list[dict[str, object]]:
+    by_cell: dict[tuple[date, str], list[Bare]] = {}
+    for row in rows:
+        by_cell.setdefault((row.at.astimezone(zone).date(), outlooks.item_of(row)), []).append(row)
+    return [
+        {
+            "outlook_id": outlook.id,
+            "day": day,
+            "item": item,
+            "people": len(found),
+            "moved": sum(row.moved_from is not None for row in found),
+            "first_at": min(row.at for row in found),
+            "last_at": max(row.at for row in found),
+            "who": pack(
+                Who(outlooks.minute(outlook, row.at), row.moved_from is not None, row.subscriber_id) for row in found
+            ),
+        }
+        for (day, item), found in by_cell.items()
+    ]
+
+
+def make_feed(session: Session, name: str, *, by: int, now: datetime) -> Feed:
+    """A new secret link for a calendar program; raises InputError without a name, or when there are too many."""
+    tidy = " ".join(name.split())[:80]
+    if not tidy:
+        raise InputError("The link needs a name.", remedy="Say where you will use it, for example “My phone”.")
+    if len(list(outlooks.feeds(session))) >= MOST_FEEDS:
+        raise InputError(f"There are {MOST_FEEDS} links already.", remedy="Take back one that is not used any more.")
+    made = Feed(name=tidy, created_at=now, created_by=by, revoked_at=None, read_at=None)
+    session.add(made)
+    session.flush()
+    return made
+
+
+def revoke_feed(session: Session, feed_id: int, now: datetime) -> None:
+    """Take a link back: it never works again; raises NotFound when it does not work now."""
+    found = outlooks.feed(session, feed_id)
+    if found is None:
+        raise NotFound("There is no such calendar link (any more).", remedy="Look at the list of links.")
+    found.revoked_at = now
+
+
+def note_read(session: Session, feed_id: int, now: datetime) -> None:
+    """Note that a calendar program fetched a feed."""
+    session.execute(update(Feed).where(Feed.id == feed_id).values(read_at=now))

@@ -1,0 +1,124 @@
+"""Reading what was worked out of the days ahead, and saying how long it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from newsletter.forecast.calendar import MINUTE, Cell, Who, unpack
+from newsletter.forecast.models import Feed, Outlook, OutlookPart
+from newsletter.forecast.records import Marks
+from newsletter.forecast.stretching import Bare
+
+# A list that is worked out in so little time is worked out anew as soon as anybody joins or gets anything.
+QUICK = 1.0  # seconds
+LONGEST = timedelta(minutes=15)  # even when nothing changed: time went on
+ABANDONED = timedelta(minutes=10)  # an unfinished one that is older is begun anew
+
+
+def holds(outlook: Outlook, marks: Marks, now: datetime) -> bool:
+    """Whether what was worked out can still be shown as it is.
+
+    A large list changes every second, so one that took long holds for twenty times as long as it took: looking
+    at the calendar then costs a twentieth of a processor at most.
+    """
+    if outlook.mark != marks.structure or outlook.done_at is None:
+        return False
+    age = now - outlook.done_at
+    if age > LONGEST:
+        return False
+    return outlook.data_mark == marks.data or (
+        outlook.seconds >= QUICK and age < timedelta(seconds=20 * outlook.seconds)
+    )
+
+
+def newest(session: Session, *, done: bool) -> Outlook | None:
+    """The outlook begun last, of those that are done or of those that are not."""
+    finished = Outlook.done_at.is_not(None) if done else Outlook.done_at.is_(None)
+    found = select(Outlook).where(finished).order_by(Outlook.id.desc()).limit(1)
+    return session.scalar(found.execution_options(populate_existing=True))
+
+
+def goes_on(outlook: Outlook, marks: Marks, now: datetime) -> bool:
+    """Whether an unfinished outlook is worth finishing."""
+    return outlook.mark == marks.structure and now - outlook.begun_at < ABANDONED
+
+
+def cells(session: Session, outlook: Outlook, first: date, last: date) -> list[Cell]:
+    """What goes out on the days from `first` to `last`, by day and email."""
+    part = OutlookPart
+    found = (
+        select(
+            part.day, part.item, func.sum(part.people), func.sum(part.moved), func.min(part.first_at),
+            func.max(part.last_at),
+        )
+        .where(part.outlook_id == outlook.id, part.day >= first, part.day <= last)
+        .group_by(part.day, part.item)
+    )  # fmt: skip
+    return [
+        Cell(day, item, int(people), int(moved), *span) for day, item, people, moved, *span in session.execute(found)
+    ]
+
+
+def readers(session: Session, outlook: Outlook, day: date, item: str) -> list[Who]:
+    """Who gets one email on one day, in the order of the minutes."""
+    part = OutlookPart
+    found = select(part.who).where(part.outlook_id == outlook.id, part.day == day, part.item == item)
+    who = [one for packed in session.scalars(found) for one in unpack(packed)]
+    return sorted(who, key=lambda one: (one.minute, one.subscriber_id))
+
+
+def cells_of(
+    session: Session, outlook: Outlook, first: date, last: date, only: Collection[int] | None, hours: ZoneInfo | None
+) -> list[Cell]:
+    """The same as `cells` from the readers themselves: for some of them `only`, and by the hour of a zone."""
+    part = OutlookPart
+    found = select(part.day, part.item, part.who).where(
+        part.outlook_id == outlook.id, part.day >= first, part.day <= last
+    )
+    counted: dict[tuple[date, str, int], Cell] = {}
+    for day, item, packed in session.execute(found):
+        for who in unpack(packed):
+            if only is not None and who.subscriber_id not in only:
+                continue
+            at = moment(outlook, who)
+            key = day, item, at.astimezone(hours).hour if hours else 0
+            one = Cell(day, item, 1, int(who.moved), at, at)
+            known = counted.get(key)
+            counted[key] = known + one if known else one
+    return list(counted.values())
+
+
+def item_of(row: Bare) -> str:
+    """The email of a forecast row as the calendar names it."""
+    return f"broadcast:{row.broadcast_id}" if row.broadcast_id else f"step:{row.step_id}"
+
+
+def moment(outlook: Outlook, who: Who) -> datetime:
+    """When that reader gets it (UTC)."""
+    return outlook.begun_at.replace(second=0, microsecond=0) + who.minute * MINUTE
+
+
+def minute(outlook: Outlook, at: datetime) -> int:
+    """A moment as `Who` counts it; what is overdue leaves in the first minute."""
+    return max(0, int((at - outlook.begun_at.replace(second=0, microsecond=0)) / MINUTE))
+
+
+def feeds(session: Session) -> Iterable[Feed]:
+    """The calendar links that work, the newest first."""
+    return session.scalars(select(Feed).where(Feed.revoked_at.is_(None)).order_by(Feed.id.desc())).all()
+
+
+def feed(session: Session, feed_id: int) -> Feed | None:
+    """A calendar link that was not revoked."""
+    found = session.get(Feed, feed_id, populate_existing=True)
+    return found if found is not None and found.revoked_at is None else None
+
+
+def slices(who: list[Who], size: int, number: int) -> Iterator[Who]:
+    """One page of readers, counted from 1."""
+    yield from who[(number - 1) * size : number * size]

@@ -1,0 +1,63 @@
+"""One reader's emails in one line: what they got and did, now, and what they will get."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from flask import current_app, url_for
+from sqlalchemy.orm import Session
+
+from newsletter.audience import queries as audience
+from newsletter.audience.history import HistoryLine
+from newsletter.forecast import records
+from newsletter.forecast.calendar import AHEAD
+from newsletter.forecast.queries import forecast
+from newsletter.forecast.rules import Row
+
+HistoryOf = Callable[[Session, int], list[HistoryLine]]
+PAST = 40  # lines of the past shown at first; more on demand
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """An email that will come, and why."""
+
+    at: datetime
+    subject: str
+    reason: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A reader's whole line: `past` with the oldest first, `earlier` how many older lines are left out."""
+
+    past: Sequence[HistoryLine]
+    earlier: int
+    ahead: Sequence[Ahead]
+
+
+def line(session: Session, subscriber_id: int, now: datetime, *, whole: bool = False) -> Line:
+    """What happened with one reader, and what will if nothing else happens."""
+    rooms = cast(list[HistoryOf], current_app.extensions["history"])
+    # An email that waits in the ledger is told with what comes: the forecast knows whether it may still be moved.
+    past = sorted(
+        (found for room in rooms for found in room(session, subscriber_id) if found.at <= now),
+        key=lambda found: found.at,
+    )
+    shown = past if whole else past[-PAST:]
+    return Line(shown, len(past) - len(shown), [_ahead(session, row) for row in _rows(session, subscriber_id, now)])
+
+
+def _rows(session: Session, subscriber_id: int, now: datetime) -> list[Row]:
+    address = audience.readers(session, [subscriber_id])[subscriber_id].email
+    return [row for row in forecast(session, now, AHEAD) if row.subscriber == address]
+
+
+def _ahead(session: Session, row: Row) -> Ahead:
+    step = records.step_of(session, row.sequence, row.step) if row.sequence and row.step else None
+    url = url_for("sequences.step", sequence_id=step.sequence_id, step_id=step.id) if step else ""
+    return Ahead(row.at, row.subject, row.reason, url)
