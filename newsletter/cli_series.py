@@ -56,7 +56,7 @@ def pull(name: str, folder: Path | None, yes: bool, dry_run: bool) -> None:
     if (place / "series.yaml").exists():
         there = folders.of_folder(place)
         said = _say(there, held)
-        if there == held and folders.is_written(held, place):
+        if folders.is_written(held, place):
             click.echo(f"{place} holds the series already, as it is.")
             return
         click.echo("\n".join([f"{place} would change:", *(said or ["  The same words, written tidily."])]))

@@ -1,0 +1,145 @@
+"""`flask series`, as the person at the terminal meets it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from newsletter import clock
+from newsletter.database.engine import db, transaction
+from newsletter.sequences import actions, queries
+from newsletter.sequences.series import held
+from tests.people import ALICE, person
+
+ABOUT = "name: Spine\ngoal: {tag: client}\ntriggers:\n  - {tag: back}\n"
+STEPS = {
+    "01-hello.md": "---\nkey: hello\nsubject: Hello\n---\nGood morning, {{ subscriber.first_name or 'you' }}.\n",
+    "02-keen.yaml": "key: keen\nkind: condition\nif: {clicked: hello}\nthen: more\n",
+    "03-rest.yaml": "key: rest\nkind: wait\ndelay: 2 days\n",
+    "04-more.md": "---\nkey: more\nsubject: More\ndelay: 1 day\nwindow: 07:00-09:00\n---\nMore.\n",
+}
+
+
+def run(app: Flask, *arguments: str, types: str = "") -> Result:
+    """Run `flask series …`, with nothing of an earlier one left."""
+    db.session.remove()
+    return app.test_cli_runner().invoke(args=["series", *arguments], input=types)
+
+
+def pushed(app: Flask, folder: Path, *options: str) -> str:
+    done = run(app, "push", str(folder), "--yes", *options)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files of a series with a question and a wait."""
+    place = tmp_path / "spine"
+    place.mkdir()
+    for name, text in {"series.yaml": ABOUT, **STEPS}.items():
+        (place / name).write_text(text)
+    return place
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def ids(app: Flask) -> dict[str, int]:
+    db.session.remove()
+    series = queries.by_slug(db.session(), "spine")
+    assert series is not None
+    return {row.key: row.id for row in queries.all_steps(db.session(), series.id)}
+
+
+def test_3_1_push_and_pull_move_a_series_without_loss(app: Flask, folder: Path, tmp_path: Path) -> None:
+    said = pushed(app, folder)
+    assert "The series spine is new" in said
+    assert "Begins for whoever gets the tag “back”" in said
+    assert "is like that already" in pushed(app, folder), "a push after a push changes nothing"
+    there = tmp_path / "copy" / "spine"
+    assert run(app, "pull", "spine", str(there)).exit_code == 0
+    assert contents(there) == contents(folder), "these files were written as pull writes them"
+    assert "is like that already" in pushed(app, there), "a push after a pull changes nothing"
+    assert "as it is" in run(app, "pull", "spine", str(there)).output
+
+
+def test_3_1_step_ids_stay_whatever_the_files_are_called(app: Flask, folder: Path) -> None:
+    pushed(app, folder)
+    before = ids(app)
+    (folder / "04-more.md").rename(folder / "02b-more.md")
+    (folder / "02-keen.yaml").write_text(STEPS["02-keen.yaml"].replace("then: more\n", ""))
+    (folder / "05-new.yaml").write_text("key: new\nkind: end\n")
+    pushed(app, folder)
+    after = ids(app)
+    assert {key: after[key] for key in before} == before
+    (folder / "02b-more.md").unlink()
+    assert "is deleted" in pushed(app, folder)
+    assert ids(app) == after, "a deleted step keeps its id"
+    (folder / "06-more.md").write_text(STEPS["04-more.md"])
+    pushed(app, folder)
+    assert ids(app) == after, "and one that comes back is the same step"
+
+
+def test_push_says_what_changes_and_for_how_many_before_it_writes(app: Flask, folder: Path) -> None:
+    pushed(app, folder)
+    with transaction() as session:
+        alice, series = person(session, ALICE), queries.by_slug(session, "spine")
+        assert series is not None
+        now = clock.now()
+        alice.status, alice.marketing = "confirmed", True
+        actions.enroll(session, series.id, alice.id, "operator", now - timedelta(minutes=5))
+    (folder / "01-hello.md").write_text(
+        STEPS["01-hello.md"].replace("---\nGood", "delay: 3 days\n---\nGood").replace("morning", "evening")
+    )
+    for options, types in ((["--dry-run"], ""), ([], "n\n"), ([], "")):
+        done = run(app, "push", str(folder), *options, types=types)
+        assert "3 days" in done.output
+        assert "-Good morning" in done.output
+        assert "+Good evening" in done.output
+        assert "1 person" in done.output
+        assert "Good morning" in held(db.session(), "spine").draft.living[0].source, "nothing was written"
+    assert run(app, "push", str(folder), types="y\n").exit_code == 0
+    db.session.remove()
+    assert "Good evening" in held(db.session(), "spine").draft.living[0].source
+
+
+def test_pull_asks_before_it_writes_over_files_and_leaves_strange_folders_alone(
+    app: Flask, folder: Path, tmp_path: Path
+) -> None:
+    pushed(app, folder)
+    (folder / "01-hello.md").write_text(STEPS["01-hello.md"].replace("morning", "evening"))
+    (folder / "09-draft.md").write_text(STEPS["01-hello.md"].replace("key: hello", "key: draft"))
+    (folder / "README.md").write_text("Mine.")
+    mine = contents(folder)
+    for options in (["--dry-run"], []):
+        done = run(app, "pull", "spine", str(folder), *options, types="n\n")
+        assert "+Good morning" in done.output
+        assert "“Hello” is deleted" in done.output
+        assert contents(folder) == mine
+    assert run(app, "pull", "spine", str(folder), "--yes").exit_code == 0
+    assert "Good morning" in (folder / "01-hello.md").read_text()
+    assert not (folder / "09-draft.md").exists()
+    assert (folder / "README.md").exists()
+    letters = tmp_path / "letters"
+    letters.mkdir()
+    (letters / "dear.md").write_text("Dear Bob")
+    refused = run(app, "pull", "spine", str(letters))
+    assert refused.exit_code == 1
+    assert "holds no series" in refused.output
+    assert contents(letters) == {"dear.md": b"Dear Bob"}
+
+
+def test_what_is_wrong_ends_in_words_and_changes_nothing(app: Flask, folder: Path) -> None:
+    assert "no series" in run(app, "pull", "nothing").output
+    pushed(app, folder)
+    (folder / "02-keen.yaml").write_text("key: keen\nkind: wait\n")
+    refused = run(app, "push", str(folder), "--yes")
+    assert refused.exit_code == 1
+    assert "keen" in refused.output
+    assert "spine: Spine, 4 steps, 0 people under way" in run(app, "list").output
