@@ -1,111 +1,116 @@
-"""The forecast of everybody under way, and of the broadcasts already queued."""
+"""The next days of everybody: first how many, and by name where it is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from newsletter.accounts import queries as accounts
-from newsletter.audience.models import Subscriber
-from newsletter.broadcasts import queries as broadcasts
-from newsletter.broadcasts import rules as broadcast_rules
-from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import ENDED, State
-from newsletter.forecast.rules import Row, Standing, ahead
+from newsletter.audience import queries as audience
+from newsletter.audience.queries import Reader
+from newsletter.delivery import days as collisions
+from newsletter.forecast import reading
+from newsletter.forecast.lives import Happening, Life
+from newsletter.forecast.reading import Known
+from newsletter.forecast.rules import EVERYTHING, Bare, Count, Only, Row
+from newsletter.forecast.simulating import ahead
 from newsletter.forecast.subjects import subject
-from newsletter.sequences import queries as sequences
-from newsletter.sequences.models import Enrollment, Step
-from newsletter.sequences.rules import Course, Way, due, zone_of
+from newsletter.forecast.wording import Wordings
 
-SLICE = 1000  # people read at a time; memory holds only the rows
+SLICE = 1000  # people read at a time; memory holds only what comes of them
 Told = Callable[[int], None]
 
 
-@dataclass(frozen=True)
-class _Wording:
-    """What a row says about a step, apart from its reader."""
-
-    step: Step
-    sequence: str
-    reason: str
-
-
-def forecast(session: Session, now: datetime, days: int, *, told: Told | None = None) -> Iterator[Row]:
+def forecast(
+    session: Session, now: datetime, days: int, *, told: Told | None = None, only: Only = EVERYTHING
+) -> Iterator[Row]:
     """Every email of the next `days` days, in the order they leave; `told` hears how many people were looked at.
 
     Given no new events, running those days sends exactly these rows at these minutes (semantics 3.21).
     """
     until = now + timedelta(days=days)
-    rows = [*_from_sequences(session, now, until, told), *_from_broadcasts(session, now, until)]
+    known = reading.known(session, now, until)
+    words = Wordings(session, known)
+    rows = []
+    for found in _slices(session, known, now, until, only, told):
+        readers = audience.readers(session, [life.subscriber_id for life in found])
+        for life in found:
+            for one in ahead(life, known.house, now=now, until=until):
+                if _is_wanted(one, known, only):
+                    rows.append(_row(session, one, life, readers[life.subscriber_id], words))
     yield from sorted(rows, key=lambda row: (row.at, row.subscriber, row.subject))
 
 
-def _from_sequences(session: Session, now: datetime, until: datetime, told: Told | None) -> Iterator[Row]:
-    studio_zone = accounts.studio(session).timezone
-    courses: dict[int, Course] = {}
-    words: dict[int, _Wording] = {}
+def _row(session: Session, one: Happening, life: Life, reader: Reader, words: Wordings) -> Row:
+    wording = words.of(one)
+    reason = wording.reason
+    if one.moved_from is not None:
+        reason += f", {collisions.why(one.moved_from, life.zone, one.because)}"
+    return Row(
+        one.at,
+        reader.email,
+        subject(session, wording.source, reader),
+        wording.sequence,
+        wording.step,
+        reason,
+        reader.id,
+        one.broadcast_id,
+        one.moved_from,
+    )
+
+
+def _slices(
+    session: Session, known: Known, now: datetime, until: datetime, only: Only, told: Told | None
+) -> Iterator[list[Life]]:
     after, seen = 0, 0
-    while rows := sequences.under_way(session, until, after, SLICE):
-        for number in {row.sequence_id for row, _, _ in rows} - courses.keys():
-            courses |= sequences.courses(session, [number])
-            words |= _wordings(session, number)
-        barred = sequences.barred(session, [person for _, person, _ in rows])
-        for row, person, email in rows:
-            if person.id in barred:
-                continue
-            course, zone = courses[row.sequence_id], zone_of(person.timezone, studio_zone)
-            standing = _standing(row, email, course, person, studio_zone, now)
-            for at, step in ahead(course, standing, zone=zone, now=now, until=until) if standing else ():
-                known = words[step.id]
-                title = subject(session, known.step.source, person)
-                yield Row(at, person.email, title, known.sequence, known.step.key, known.reason)
-        after, seen = rows[-1][0].id, seen + len(rows)
+    ids = sorted(only.subscribers or ())
+    while True:
+        if only.subscribers is None:
+            slice_ids = reading.next_readers(session, known, until, after, SLICE)
+        else:
+            slice_ids, ids = ids[:SLICE], ids[SLICE:]
+        if not slice_ids:
+            return
+        yield reading.lives(session, known, slice_ids, now, until)
+        after, seen = slice_ids[-1], seen + len(slice_ids)
         if told:
             told(seen)
 
 
-def _wordings(session: Session, sequence_id: int) -> dict[int, _Wording]:
-    series = sequences.sequence(session, sequence_id)
-    return {
-        row.id: _Wording(row, series.slug, f"email {at} of {series.name}, {sequences.timing_words(row, first=at == 1)}")
-        for at, row in enumerate(sequences.steps(session, sequence_id), 1)
-    }
+def _is_wanted(one: Happening, known: Known, only: Only) -> bool:
+    if one.broadcast_id:
+        return only.broadcasts
+    return only.sequences is None or known.house.courses[one.course_id].slug in only.sequences
 
 
-def _standing(
-    row: Enrollment, email: Delivery | None, course: Course, person: Subscriber, studio_zone: str, now: datetime
-) -> Standing | None:
-    """Where a reader stands; None when only the operator can decide how it goes on."""
-    way = Way(row.enrolled_at, row.waits_since, row.last_sent_at)
-    if row.next_due_at is not None:
-        return Standing(way, row.next_step_id, row.next_due_at)
-    if email is None or email.state in {State.UNKNOWN, State.REJECTED}:
-        return None
-    if email.state not in ENDED:
-        return Standing(way, row.next_step_id, planned_at=email.due_at)
-    # It has ended, and the worker's next turn will see it.
-    ended = email.accepted_at or email.ended_at or now
-    sent = ended if email.state == State.ACCEPTED else way.sent_at
-    way = Way(way.enrolled_at, max(way.since, ended), sent)
-    step = course.after(row.next_step_id)
-    if step is None:
-        return None
-    return Standing(way, step.id, due(course, step, way, zone=zone_of(person.timezone, studio_zone), now=now))
+def stretch(session: Session, now: datetime, until: datetime, after: int, limit: int) -> tuple[list[Bare], int | None]:
+    """What the next `limit` readers behind the id `after` get by `until`, and the last id looked at (None: no more).
+
+    Readers do not touch each other, so that slices worked out one by one are the whole.
+    """
+    known = reading.known(session, now, until)
+    ids = reading.next_readers(session, known, until, after, limit)
+    found = [
+        Bare(one.at, life.subscriber_id, one.step_id, one.broadcast_id, one.moved_from)
+        for life in reading.lives(session, known, ids, now, until)
+        for one in ahead(life, known.house, now=now, until=until)
+    ]
+    return found, ids[-1] if len(ids) == limit else None
 
 
-def _from_broadcasts(session: Session, now: datetime, until: datetime) -> Iterator[Row]:
-    for broadcast_id in broadcasts.due(session, until):
-        queued = broadcasts.find(session, broadcast_id)
-        who = broadcast_rules.audience(queued.audience)
-        at = max(queued.send_at or now, now)
-        words = broadcast_rules.audience_words(who, broadcasts.count(session, who))
-        after = 0
-        while people := broadcasts.people_after(session, who, after, SLICE):
-            for person in people:
-                yield Row(
-                    at, person.email, subject(session, queued.source, person), None, None, f"broadcast to {words}"
-                )
-            after = people[-1].id
+def counts(
+    session: Session, now: datetime, days: int, *, told: Told | None = None, only: Only = EVERYTHING
+) -> list[Count]:
+    """How many people get what in which minute, without a name and with no subject made."""
+    until = now + timedelta(days=days)
+    known = reading.known(session, now, until)
+    people: dict[tuple[datetime, int, int], list[int]] = {}
+    for found in _slices(session, known, now, until, only, told):
+        for life in found:
+            for one in ahead(life, known.house, now=now, until=until):
+                if _is_wanted(one, known, only):
+                    count = people.setdefault((one.at, one.step_id, one.broadcast_id), [0, 0])
+                    count[0] += 1
+                    count[1] += one.moved_from is not None
+    return [Count(*key, *people[key]) for key in sorted(people)]

@@ -6,8 +6,10 @@ from functools import lru_cache
 
 from sqlalchemy.orm import Session
 
+from newsletter import clock
 from newsletter.audience import queries as audience
 from newsletter.audience.models import Subscriber
+from newsletter.audience.queries import Reader
 from newsletter.delivery.composing import render
 from newsletter.delivery.letters import Letter, studio_in_mail
 from newsletter.errors import SuppleError
@@ -31,13 +33,13 @@ def _letter(subject: str, studio: Studio) -> Letter:
     )
 
 
-def subject(session: Session, source: str, person: Subscriber) -> str:
+def subject(session: Session, source: str, person: Subscriber | Reader) -> str:
     """The subject of `source` for one reader; as it was written, where it cannot be made for them."""
     text = written(source)
     if "{" not in text:
         return text
     try:
-        letter = _letter(text, studio_in_mail(session))
-        return render(letter, person, audience.tag_names(session, person.id), person.created_at)[0].subject
+        known = audience.tag_names(session, person.id) if "tags" in text else ()
+        return render(_letter(text, studio_in_mail(session)), person, known, clock.now())[0].subject
     except SuppleError:
         return text

@@ -1,0 +1,115 @@
+"""What the forecast knows of the house and of each reader before it runs: plain values, read once. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from newsletter.delivery.days import SERIES, Gone
+from newsletter.sequences.rules import Course, Place, Round
+from newsletter.sequences.triggers import Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Sendout:
+    """A queued broadcast: whom it reaches is asked when it starts; `tag` "" and `person` 0 mean everybody."""
+
+    id: int
+    send_at: datetime
+    tag: str = ""
+    person: int = 0
+
+
+@dataclass(frozen=True)
+class House:
+    """What is the same for all readers; `labels` are the words for an email in “moved because of …”, by `label_key`."""
+
+    courses: Mapping[int, Course] = field(default_factory=dict)
+    sendouts: tuple[Sendout, ...] = ()
+    openings: tuple[Opening, ...] = ()  # triggers that the days themselves can pull: tags that steps give, dates
+    one_a_day: bool = True
+    first: str = SERIES
+    overdue_hours: int = 48
+    labels: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (step id, broadcast id), one of them 0
+
+    def with_course(self, course: Course) -> House:
+        """The same house with a course as it would be after an edit."""
+        return replace(self, courses={**self.courses, course.id: course})
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A reader's way through one course; `still` when it waits for an operator's word, not for a moment."""
+
+    course_id: int
+    place: Place
+    clicked: frozenset[str] = frozenset()
+    still: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An email in the ledger that has not left: a step's (`walk` is its place among the walks) or a broadcast's.
+
+    `still` when its lane or its broadcast is held, or an operator has to decide about it.
+    """
+
+    due_at: datetime
+    lane: int
+    step_id: int = 0
+    broadcast_id: int = 0
+    walk: int = -1
+    still: bool = False
+    moved_from: datetime | None = None
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A step's email that has ended before the forecast begins, which the worker's next turn will see."""
+
+    walk: int
+    at: datetime
+    sent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Birthday:
+    """A date (local day `next_on`) at which a trigger lets the reader join; `value` says when it does after that."""
+
+    next_at: datetime
+    next_on: date
+    opening_id: int
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One reader at the moment the forecast begins. `walks` and `waiting` in the order of their ids."""
+
+    subscriber_id: int
+    zone: ZoneInfo
+    walks: tuple[Walk, ...] = ()
+    waiting: tuple[Waiting, ...] = ()
+    ended: tuple[Ended, ...] = ()
+    sent: tuple[Gone, ...] = ()  # marketing emails of the last days
+    tags: frozenset[str] = frozenset()
+    downloaded: frozenset[str] = frozenset()
+    fields: Mapping[str, str] = field(default_factory=dict)
+    rounds: Mapping[int, Round] = field(default_factory=dict)  # the last time in courses they may enter (again)
+    dates: tuple[Birthday, ...] = ()
+    joins: tuple[tuple[datetime, int], ...] = ()  # what happened lately lets them join: since when, which course
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An email that leaves: a step's or a broadcast's, and from when it was moved because of what (semantics 3.17)."""
+
+    at: datetime
+    step_id: int = 0
+    broadcast_id: int = 0
+    course_id: int = 0
+    moved_from: datetime | None = None
+    because: str = ""

@@ -1,0 +1,287 @@
+"""The worker's turn on a copy in memory: one reader's days, minute by minute. Pure.
+
+Readers do not touch each other, so each is run alone. Nothing here works out when something is due: that is done by
+`sequences.rules` and `delivery.days`, the same functions that the worker calls; this module calls them in the worker's
+order: what happened, what ended, what is due, broadcasts, and then the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from newsletter.delivery import days
+from newsletter.delivery.days import Gone
+from newsletter.delivery.rules import Lane
+from newsletter.forecast.lives import Birthday, Happening, House, Life, Sendout, Waiting, Walk
+from newsletter.sequences import dates, triggers
+from newsletter.sequences.rules import (
+    CaughtUp,
+    Course,
+    Effect,
+    EnrollmentState,
+    Facts,
+    Finished,
+    Kind,
+    Left,
+    Mail,
+    Moved,
+    Round,
+    Tagged,
+    Timing,
+    arrive,
+    enter,
+    fit,
+    left,
+    passed,
+    why_not_enter,
+)
+
+MINUTE = timedelta(minutes=1)
+COMING = 2**62  # in the ledger's order behind everything that is there
+
+
+def ahead(life: Life, house: House, *, now: datetime, until: datetime) -> Iterator[Happening]:
+    """Every email that leaves for one reader from `now` (the worker's next turn) to `until`, in their order."""
+    reader = _Days(life, house)
+    moment: datetime | None = now
+    while moment is not None and moment <= until:
+        yield from reader.turn(moment)
+        moment = reader.next_after(moment)
+
+
+def _whole(moment: datetime) -> datetime:
+    """The first whole minute from a moment on: that is when a worker looks."""
+    floor = moment.replace(second=0, microsecond=0)
+    return floor if floor == moment else floor + MINUTE
+
+
+class _Days:
+    """One reader's state while their days pass."""
+
+    def __init__(self, life: Life, house: House) -> None:
+        self.life, self.house, self.zone = life, house, life.zone
+        self.walks: list[Walk | None] = list(life.walks)  # None once ended: emails name them by their place here
+        self.waiting = list(life.waiting)  # in the ledger's order
+        self.ended = [(one.walk, one.at, one.sent) for one in life.ended]
+        self.sent: list[Gone] = list(life.sent)
+        self.tags = life.tags
+        self.rounds = dict(life.rounds)
+        self.joins = sorted(life.joins)
+        self.dates = sorted(life.dates, key=lambda one: (one.next_at, one.opening_id))
+        self.coming = list(house.sendouts)
+        self.starting: list[Sendout] = []
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """The next whole minute at which something is due."""
+        found = [walk.place.due_at for walk in self.walks if walk and walk.place.due_at and not walk.still]
+        found += [one.due_at for one in self.waiting if not one.still]
+        found += [one.send_at for one in self.coming]
+        found += [one.next_at for one in self.dates]
+        found += [at for at, _ in self.joins]
+        later = [at for at in found if at > moment]
+        return _whole(min(later)) if later else None
+
+    def turn(self, now: datetime) -> Iterator[Happening]:
+        """What a worker does at one moment, again and again until nothing is left to do."""
+        did = True
+        while did:
+            did = self._enter_due(now) | self._settle(now) | self._plan(now) | self._start(now)
+            for happening in self._send(now):
+                did = True
+                if happening is not None:
+                    yield happening
+
+    # Joining
+
+    def _enter_due(self, now: datetime) -> bool:
+        joins, self.joins = [one for one in self.joins if one[0] <= now], [one for one in self.joins if one[0] > now]
+        for at, course_id in joins:
+            self._enter(course_id, at)
+        due = [one for one in self.dates if one.next_at <= now]
+        for birthday in due:
+            self.dates.remove(birthday)
+            self._celebrate(birthday, now)
+        return bool(joins or due)
+
+    def _celebrate(self, birthday: Birthday, now: datetime) -> None:
+        opening = next((one for one in self.house.openings if one.id == birthday.opening_id), None)
+        if opening is None:
+            return
+        if opening.enabled:
+            self._enter(opening.sequence_id, birthday.next_at)
+        again = dates.next_date(opening.rule, birthday.value, zone=self.zone, now=now, after=birthday.next_on)
+        if again is not None:
+            self.dates.append(Birthday(*again, opening.id, birthday.value))
+
+    def _enter(self, course_id: int, at: datetime) -> None:
+        course = self.house.courses.get(course_id)
+        if course is None or why_not_enter(course, self.rounds.get(course_id), at):
+            return
+        place = enter(course, zone=self.zone, now=at)
+        if place.step_id is None:
+            self.rounds[course_id] = Round(EnrollmentState.FINISHED, at)
+            return
+        self.rounds[course_id] = Round(EnrollmentState.ACTIVE, None)
+        self.walks.append(Walk(course_id, place))
+
+    # The planner
+
+    def _settle(self, now: datetime) -> bool:
+        ended, self.ended = sorted(self.ended), []
+        for number, at, sent in ended:
+            walk = self.walks[number]
+            if walk is not None:
+                course = self.house.courses[walk.course_id]
+                place, effects = passed(course, walk.place, at, self._facts(walk), sent=sent, zone=self.zone)
+                self.walks[number] = replace(walk, place=place)
+                self._carry_out(number, effects, now)
+        return bool(ended)
+
+    def _plan(self, now: datetime) -> bool:
+        due = [
+            (walk.place.due_at, number)
+            for number, walk in enumerate(self.walks)
+            if walk and not walk.still and walk.place.due_at and walk.place.due_at <= now
+        ]
+        for _, number in sorted(due):
+            walk = self.walks[number]
+            if walk is not None:
+                course = self.house.courses[walk.course_id]
+                place, effects = arrive(course, walk.place, self._facts(walk), zone=self.zone, now=now)
+                self.walks[number] = replace(walk, place=place)
+                self._carry_out(number, effects, now)
+        return bool(due)
+
+    def _facts(self, walk: Walk) -> Facts:
+        return Facts(self.tags, self.life.downloaded, walk.clicked, self.life.fields)
+
+    def _carry_out(self, number: int, effects: list[Effect], now: datetime) -> None:
+        for effect in effects:
+            match effect:
+                case Mail():
+                    self.waiting.append(Waiting(effect.at, Lane.SEQUENCE, effect.step.id, walk=number))
+                case Tagged():
+                    self._tag(effect, now)
+                case Moved():
+                    self._end(number, EnrollmentState.FINISHED, now)
+                    target = self._course_named(effect.to_slug)
+                    if target is not None:
+                        self._enter(target.id, effect.at)
+                case Finished():
+                    self._end(number, EnrollmentState.FINISHED, now)
+                case CaughtUp():
+                    self._end(number, EnrollmentState.CAUGHT_UP, now)
+                case Left():
+                    self._end(number, EnrollmentState.EXITED, now)
+
+    def _course_named(self, slug: str) -> Course | None:
+        return next((course for course in self.house.courses.values() if course.slug == slug), None)
+
+    def _tag(self, effect: Tagged, now: datetime) -> None:
+        new = [name for name in effect.add if name not in self.tags]
+        self.tags = self.tags.difference(effect.remove).union(effect.add)
+        for name in new:
+            started = triggers.started_by(self.house.openings, triggers.Kind.TAG, name)
+            self.joins += [(now, number) for number in started]
+
+    def _end(self, number: int, state: EnrollmentState, at: datetime) -> None:
+        walk = self.walks[number]
+        if walk is not None:
+            self.walks[number] = None
+            self.rounds[walk.course_id] = Round(state, at)
+
+    # Broadcasts
+
+    def _start(self, now: datetime) -> bool:
+        """A turn begins and proves a broadcast; the next one, at the same moment, fixes its readers and plans them."""
+        planned, self.starting = self.starting, [one for one in self.coming if one.send_at <= now]
+        self.coming = [one for one in self.coming if one.send_at > now]
+        for one in planned:
+            if self._reaches(one):
+                self.waiting.append(Waiting(one.send_at, Lane.BULK, broadcast_id=one.id))
+        return bool(planned or self.starting)
+
+    def _reaches(self, one: Sendout) -> bool:
+        return one.person in {0, self.life.subscriber_id} and (not one.tag or one.tag in self.tags)
+
+    # The ledger
+
+    def _send(self, now: datetime) -> Iterator[Happening | None]:
+        """Hand over what is due, lane by lane; None for one that was looked at and did not leave."""
+        due = [one for one in self.waiting if one.due_at <= now and not one.still]
+        for one in sorted(due, key=lambda one: (one.lane, one.due_at)):
+            yield self._send_one(one, now)
+
+    def _send_one(self, one: Waiting, now: datetime) -> Happening | None:
+        place = self.waiting.index(one)
+        walk, timing = None, None
+        if one.step_id:
+            walk = self.walks[one.walk]
+            step = self.house.courses[walk.course_id].step(one.step_id) if walk else None
+            if walk is None or step is None or left(self.house.courses[walk.course_id], self._facts(walk)):
+                del self.waiting[place]  # withdrawn
+                self.ended.append((one.walk, now, False))
+                return None
+            timing = step.timing
+            if days.is_overdue(one.due_at, now, self.house.overdue_hours):
+                self.waiting[place] = replace(one, still=True)
+                return None
+        later = self._verdict(one, place, timing, now) if self.house.one_a_day else None
+        if later is not None:
+            moved_from = one.moved_from or one.due_at
+            self.waiting[place] = replace(one, due_at=later.at, moved_from=moved_from, because=later.because)
+            return None
+        del self.waiting[place]
+        self.sent.append((now, self._label(one)))
+        if one.step_id:
+            self.ended.append((one.walk, now, True))
+        course_id = walk.course_id if walk else 0
+        return Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because)
+
+    def _verdict(self, one: Waiting, place: int, timing: Timing | None, now: datetime) -> days.Later | None:
+        mine = self._mail(one, place)
+        others = [
+            self._mail(other, number)
+            for number, other in enumerate(self.waiting)
+            if number != place and not other.still
+        ]
+        if days.gives_way_to_coming(one.lane, self.house.first):
+            others += self._coming(one.lane)
+        return days.verdict(
+            mine,
+            gone=self.sent,
+            waiting=others,
+            first=self.house.first,
+            zone=self.zone,
+            now=now,
+            fit=partial(_fitted, timing) if timing else None,
+        )
+
+    def _mail(self, one: Waiting, order: int) -> days.Mail:
+        return days.Mail(one.lane, one.due_at, one.moved_from or one.due_at, order, self._label(one))
+
+    def _label(self, one: Waiting) -> str:
+        return self.house.labels.get((one.step_id, one.broadcast_id), "")
+
+    def _coming(self, lane: int) -> Iterator[days.Mail]:
+        """What is not in the ledger yet: steps for a broadcast that gives way to them, broadcasts for a step."""
+        if lane == Lane.SEQUENCE:
+            for one in [*self.coming, *self.starting]:
+                if self._reaches(one):
+                    label = self.house.labels.get((0, one.id), "")
+                    yield days.Mail(Lane.BULK, one.send_at, one.send_at, COMING, label)
+            return
+        for walk in self.walks:
+            if walk and not walk.still and walk.place.due_at:
+                step = self.house.courses[walk.course_id].step(walk.place.step_id)
+                if step is not None and step.kind == Kind.EMAIL:
+                    at, label = walk.place.due_at, self.house.labels.get((step.id, 0), "")
+                    yield days.Mail(Lane.SEQUENCE, at, at, COMING, label)
+
+
+def _fitted(timing: Timing, moment: datetime, zone: ZoneInfo) -> datetime:
+    return fit(timing, moment, zone)

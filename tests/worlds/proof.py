@@ -1,0 +1,89 @@
+"""One world: made, forecast, lived, compared."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from flask import Flask
+
+from newsletter import clock, worker
+from newsletter.application import create_app
+from newsletter.database.engine import db
+from newsletter.forecast.queries import forecast
+from newsletter.forecast.rules import Row
+from tests.conftest import environment
+from tests.worlds.inventing import World, invent
+from tests.worlds.living import Lived, Seen, live, only_concerned
+
+DAYS = 30
+EVERY_JOB = 10  # every so many worlds are lived with all of the worker's jobs
+GLANCES = 3
+
+
+@dataclass
+class Proof:
+    """What one world showed; `differences` is empty when forecast and life are the same."""
+
+    world: World
+    foreseen: list[Seen]
+    lived: Lived
+    moved: int
+
+    @property
+    def differences(self) -> list[str]:
+        """Rows that only one of both has, in the order of their minutes."""
+        only_foreseen = [(row, "- only foreseen: ") for row in _less(self.foreseen, self.lived.emails)]
+        only_lived = [(row, "+ only happened: ") for row in _less(self.lived.emails, self.foreseen)]
+        return [f"{sign}{' | '.join(map(str, row))}" for row, sign in sorted(only_foreseen + only_lived, key=str)]
+
+    def __str__(self) -> str:
+        """For when it failed: what differs, and how the world came to be."""
+        return "\n".join(chain([f"world {self.world.seed}, from {self.world.now}"], self.differences, self.world.diary))
+
+
+def _less(rows: Sequence[Seen], others: Sequence[Seen]) -> list[Seen]:
+    left = list(others)
+    return [row for row in rows if row not in left or left.remove(row)]  # type: ignore[func-returns-value]
+
+
+@contextmanager
+def house(folder: Path, template: Path | None, url: str = "") -> Iterator[Flask]:
+    """An application on a copy of an empty database, or on the one at `url`."""
+    if template is not None:
+        shutil.copy(template, folder / "supple.db")
+    where = url or f"sqlite:///{folder / 'supple.db'}"
+    app = create_app(environment(folder, DATABASE_URL=where, QUEUE_URL=f"sqlite:///{folder / 'queue.db'}"))
+    with app.app_context():
+        yield app
+        app.extensions["clicks"].flush()  # its thread would write them into the next world
+        db.session.remove()
+        db.engine.dispose()
+
+
+def prove(seed: int, days: int = DAYS) -> Proof:
+    """Make the world of that seed in the running application's empty database, forecast it, and live it."""
+    worker.failed.clear()
+    with nullcontext() if seed % EVERY_JOB == 0 else only_concerned():
+        world = invent(seed)
+        rows = _foreseen(world, days)
+        lived = live(world.now, days, glances=GLANCES, seed=seed)
+    seen = sorted(_seen(row) for row in rows)
+    return Proof(world, seen, lived, sum(row.moved_from is not None for row in rows))
+
+
+def _foreseen(world: World, days: int) -> list[Row]:
+    db.session.rollback()
+    with clock.standing_at(world.now):
+        rows = list(forecast(db.session(), world.now, days))
+    db.session.rollback()
+    return rows
+
+
+def _seen(row: Row) -> Seen:
+    step = row.step if row.step else f"broadcast:{row.broadcast_id}"
+    return Seen(f"{row.at:%Y-%m-%d %H:%M}", row.subscriber, row.subject, row.sequence, step)
