@@ -24,9 +24,11 @@ from newsletter.magnets import actions as magnets_actions
 from newsletter.magnets import letters as magnets_letters
 from newsletter.magnets import queries as magnets_queries
 from newsletter.sequences import actions as sequences_actions
+from newsletter.sequences import entering as sequences_entering
 from newsletter.sequences import letters as sequences_letters
 from newsletter.sequences import queries as sequences_queries
 from newsletter.signup import letters as signup_letters
+from newsletter.signup import queries as signup_queries
 from newsletter.tracking import actions as tracking_actions
 from newsletter.tracking import queries as tracking_queries
 from newsletter.work import queue
@@ -53,9 +55,16 @@ FORGET = (
     delivery_actions.forget,
     magnets_actions.forget,
     sequences_actions.forget,
+    sequences_entering.forget,
     landing_actions.forget,
 )
-ABSORB = (tracking_actions.absorb, delivery_actions.absorb, magnets_actions.absorb, sequences_actions.absorb)
+ABSORB = (
+    tracking_actions.absorb,
+    delivery_actions.absorb,
+    magnets_actions.absorb,
+    sequences_actions.absorb,
+    sequences_entering.absorb,
+)
 HISTORY = (
     audience_queries.history,
     tracking_queries.history,
@@ -87,6 +96,9 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
         "absorb": ABSORB,
         "history": list(HISTORY),
         "held": HELD,
+        # Rooms on one floor do not see each other: what series ask about gifts and forms.
+        "downloaded": magnets_queries.downloaded,
+        "openings": {"form": signup_queries.choices, "magnet": magnets_queries.choices},
     }
 
     def turn() -> int:

@@ -33,6 +33,7 @@ JOBS: tuple[Callable[[], int], ...] = (
     delivery.recover,
     delivery.make_keys,
     signup.take_spooled,
+    sequences.enter_due,  # before planning: whoever joins now gets what goes at once in this turn
     sequences.plan_due,
     broadcasts.start_due,
     signup.remind_due,

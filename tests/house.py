@@ -53,8 +53,9 @@ EXTRA_DOORWAYS = {
     # what an upper room answers when the ledger asks for content; and the making of the bytes, because a preview and a
     # proof run are made by the code that sends; how sending is doing, for the overview, the doctor and the metrics
     "delivery": {"health", "letters", "composing", "relay_rows", "days"},
-    # what a shipped series is, for the starter; civil time and conditions are rules under names of their own
-    "sequences": {"series", "civil", "conditions"},
+    # what a shipped series is, for the starter; civil time and conditions are rules under names of their own; how
+    # crowds join, for the command of imports; what the forecast runs triggers and conditions with
+    "sequences": {"series", "civil", "conditions", "entering", "triggers", "dates", "openings", "facts"},
     "signup": {"guards"},  # the honeypot and the time trap, the same for comments
     "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
@@ -66,15 +67,17 @@ PURE = {"errors", "addresses", "civil"}
 MORE_RULES = {
     "newsletter/sequences/civil.py": "civil time: zones, windows, days",
     "newsletter/sequences/conditions.py": "questions about a reader",
+    "newsletter/sequences/course.py": "a sequence, and where a reader stands in it",
     "newsletter/delivery/days.py": "which email of a reader has a day, and what comes too late",
 }
 # Fronts under a name of their own, and why.
 MORE_FRONTS = {
     "newsletter/delivery/relays_admin.py": "the mail servers in the back office, apart from the outbox",
+    "newsletter/sequences/steps_admin.py": "one step of a series in the back office, apart from the whole",
     "newsletter/signup/leaving.py": "the pages of leaving and preferences, apart from those of coming in",
 }
 # What the front doors may touch beside every room's fronts.
-BEHIND_THE_SCENES = FRONTS | {"relays_admin", "letters", "importing", "transports", "leaving"}
+BEHIND_THE_SCENES = FRONTS | {"relays_admin", "steps_admin", "letters", "importing", "transports", "leaving"}
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from newsletter import tokens
 from newsletter.addresses import Address
-from newsletter.audience import queries, rules
+from newsletter.audience import occasions, queries, rules
 from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, SubscriberTag, Suppression, Tag
-from newsletter.audience.rules import Status
+from newsletter.audience.rules import Happened, Status
 from newsletter.work.claims import insert_missing
 
 ERASED = "erased"  # the suppression that only keeps imports out: a fresh sign-up by the person themselves lifts it
@@ -109,6 +109,7 @@ def add_tag(session: Session, subscriber_id: int, name: str, now: datetime) -> N
     if session.get(SubscriberTag, (subscriber_id, tag.id)) is None:
         session.add(SubscriberTag(subscriber_id=subscriber_id, tag_id=tag.id, tagged_at=now))
         note(session, subscriber_id, "tagged", f"Tagged “{name}”", now)
+        occasions.happened(session, subscriber_id, Happened.TAG, name, now)
         session.flush()
 
 
@@ -149,6 +150,7 @@ def purge(session: Session, subscriber_id: int, *, forget: Iterable[Forget], now
     person = session.get_one(Subscriber, subscriber_id)
     for room in forget:
         room(session, subscriber_id)
+    occasions.forget(session, subscriber_id)
     for personal in (Consent, SubscriberTag, SubscriberEvent):
         session.execute(delete(personal).where(personal.subscriber_id == subscriber_id))
     _hollow_out(person)
@@ -175,8 +177,12 @@ def merge(
     keep.status = rules.stricter(keep.status, drop.status)
     keep.marketing = keep.marketing and drop.marketing
     keep.first_name, keep.last_name = keep.first_name or drop.first_name, keep.last_name or drop.last_name
-    keep.timezone = keep.timezone or drop.timezone
-    keep.fields = {**drop.fields, **keep.fields}
+    if drop.timezone and not keep.timezone:
+        keep.timezone = drop.timezone
+        occasions.happened(session, keep_id, Happened.ZONE, "", now)
+    if drop.fields.keys() - keep.fields.keys():
+        keep.fields = {**drop.fields, **keep.fields}
+        occasions.happened(session, keep_id, Happened.FIELD, "", now)
     keep.created_at = min(keep.created_at, drop.created_at)
     keep.confirmed_at = keep.confirmed_at or drop.confirmed_at
     keep.unsubscribed_at = keep.unsubscribed_at or drop.unsubscribed_at
@@ -188,6 +194,7 @@ def merge(
     for history in (Consent, SubscriberEvent):
         session.execute(update(history).where(history.subscriber_id == drop_id).values(subscriber_id=keep_id))
     suppress(session, tokens.fingerprint(secret, drop.email_key), ERASED, now)
+    occasions.forget(session, drop_id)
     _hollow_out(drop)  # not deleted: the links in emails sent to it must still answer
     note(session, keep_id, "merged", "Merged with another address of theirs", now)
     session.flush()

@@ -174,7 +174,7 @@ def correct(subscriber_id: int) -> str | Answer | tuple[str, int]:
     try:
         return _change(
             subscriber_id,
-            lambda session, _now: by_hand.correct(session, subscriber_id, first, last, zone),
+            lambda session, now: by_hand.correct(session, subscriber_id, first, last, zone, now),
             "Saved.",
             "subscriber.corrected",
         )

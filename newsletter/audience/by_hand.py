@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from newsletter import addresses, tokens
-from newsletter.audience import actions, queries, rules
+from newsletter.audience import actions, occasions, queries, rules
 from newsletter.audience.models import Subscriber
-from newsletter.audience.rules import STATUS_WORDS, Status
+from newsletter.audience.rules import STATUS_WORDS, Happened, Status
 from newsletter.errors import InputError
 
 WORDING_VERSION = "by hand"
@@ -54,10 +54,14 @@ def add(
     return actions.confirm(session, given, now)
 
 
-def correct(session: Session, subscriber_id: int, first_name: str, last_name: str, timezone: str) -> None:
+def correct(
+    session: Session, subscriber_id: int, first_name: str, last_name: str, timezone: str, now: datetime
+) -> None:
     """Correct a person's name and time zone; raises InputError on a zone that does not exist."""
     if timezone and not rules.is_zone(timezone):
         raise InputError("There is no such time zone.", remedy="Choose one from the list, or none.")
     person = session.get_one(Subscriber, subscriber_id)
     person.first_name, person.last_name = rules.tidy_name(first_name), rules.tidy_name(last_name)
-    person.timezone = timezone
+    if person.timezone != timezone:
+        person.timezone = timezone
+        occasions.happened(session, subscriber_id, Happened.ZONE, "", now)

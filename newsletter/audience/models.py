@@ -98,3 +98,19 @@ class SubscriberEvent(Base):
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(40))
     detail: Mapped[str] = mapped_column(String(300), default="")
+
+
+class Occasion(Base):
+    """Something that just happened with a person and may let them join a series; gone as soon as it was looked at.
+
+    Rows that are taken away instead of a mark that moves on: a mark would skip what another transaction commits late.
+    """
+
+    __tablename__ = "occasions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(10))  # rules.Happened
+    what: Mapped[str] = mapped_column(String(80), default="")  # the form's or gift's short name, or the tag
+    at: Mapped[datetime]
+    crowd: Mapped[bool] = mapped_column(default=False)  # one of many at once, from a file (semantics 3.19)

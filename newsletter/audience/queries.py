@@ -54,6 +54,14 @@ def readers(session: Session, ids: Sequence[int]) -> dict[int, Reader]:
     return {row[0]: Reader(*row) for row in rows}
 
 
+def readers_after(session: Session, after_id: int, limit: int) -> list[Reader]:
+    """The next `limit` subscribers in the order of their ids, erased ones left out."""
+    columns = [getattr(Subscriber, name) for name in Reader.__slots__]
+    found = select(*columns).where(Subscriber.id > after_id, Subscriber.status != Status.ERASED)
+    rows = session.connection().execute(found.order_by(Subscriber.id).limit(limit))
+    return [Reader(*row) for row in rows]
+
+
 def tag_names_of(session: Session, ids: Sequence[int]) -> dict[int, list[str]]:
     """The tags of these people, by id; who has none is left out."""
     found = (

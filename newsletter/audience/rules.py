@@ -28,6 +28,16 @@ STATUS_WORDS = {
 }
 
 
+class Happened(StrEnum):
+    """What upper rooms may want to know about a person soon after it happened."""
+
+    FORM = "form"  # signed up on a form and may get follow-ups
+    MAGNET = "magnet"  # downloaded a gift
+    TAG = "tag"  # got a tag
+    FIELD = "field"  # a custom field of theirs was set or changed
+    ZONE = "zone"  # their time zone was changed
+
+
 LONGEST_TAG, LONGEST_NAME, LONGEST_FIELD = 80, 120, 500
 _SPACES = re.compile(r"\s+")
 

@@ -11,9 +11,9 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from newsletter.addresses import Address
-from newsletter.audience import queries, rules
+from newsletter.audience import occasions, queries, rules
 from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, SubscriberTag, Tag
-from newsletter.audience.rules import Status
+from newsletter.audience.rules import Happened, Status
 from newsletter.work.claims import insert_rows
 
 SOURCE = "import"
@@ -50,6 +50,7 @@ def write_people(session: Session, rows: Sequence[Row], known: Mapping[str, Subs
     """
     new = [_new(row, errand) for row in rows if row.address.key not in known]
     insert_rows(session, Subscriber, new, unique=[Subscriber.email_key])
+    changed = {row.address.key: _changes(known.get(row.address.key), row) for row in rows}
     attested = [row for row in rows if errand.attest and _is_undecided(known.get(row.address.key))]
     for row in rows:
         if row.address.key in known:
@@ -60,6 +61,10 @@ def write_people(session: Session, rows: Sequence[Row], known: Mapping[str, Subs
         session.execute(insert(Consent), [_consent(row, ids[row.address.key], errand) for row in attested])
     if rows:
         session.execute(insert(SubscriberEvent), [_event(ids[row.address.key], errand.now) for row in rows])
+    for kind in (Happened.FIELD, Happened.ZONE):
+        occasions.to_many(
+            session, {ids[key]: [""] for key, kinds in changed.items() if kind in kinds}, kind, errand.now
+        )
     _tag(session, {ids[row.address.key]: _tags(row, errand) for row in rows}, errand.now)
     return list(ids.values())
 
@@ -82,6 +87,14 @@ def _new(row: Row, errand: Errand) -> dict[str, Any]:
         "created_at": errand.now,
         "confirmed_at": errand.now if errand.attest else None,
     }
+
+
+def _changes(person: Subscriber | None, row: Row) -> set[Happened]:
+    """What this row makes different about a person, beyond that they are new."""
+    before = person.fields if person else {}
+    fields = {Happened.FIELD} if any(before.get(name) != value for name, value in row.fields.items()) else set()
+    zone = {Happened.ZONE} if person and row.timezone and row.timezone != person.timezone else set()
+    return fields | zone
 
 
 def _update(person: Subscriber, row: Row, errand: Errand) -> None:
@@ -122,9 +135,12 @@ def _tag(session: Session, wanted: Mapping[int, Sequence[str]], now: datetime) -
     names = sorted({name for tags in wanted.values() for name in tags})
     insert_rows(session, Tag, [{"name": name} for name in names], unique=[Tag.name])
     ids = queries.tag_ids(session, names)
+    had = queries.tag_names_of(session, list(wanted))
+    new = {subscriber_id: sorted(set(tags) - set(had.get(subscriber_id, ()))) for subscriber_id, tags in wanted.items()}
+    occasions.to_many(session, new, Happened.TAG, now)
     pairs = [
         {"subscriber_id": subscriber_id, "tag_id": ids[name], "tagged_at": now}
-        for subscriber_id, tags in wanted.items()
+        for subscriber_id, tags in new.items()
         for name in tags
     ]
     insert_rows(session, SubscriberTag, pairs, unique=[SubscriberTag.subscriber_id, SubscriberTag.tag_id])

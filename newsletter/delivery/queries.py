@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -16,6 +16,8 @@ from newsletter.audience.models import Subscriber
 from newsletter.delivery.dkim import Signer, from_pem
 from newsletter.delivery.models import Attempt, Delivery, DkimKey, Hold, Relay, Tally, Trial
 from newsletter.delivery.rules import STATE_WORDS, State
+from newsletter.tracking.models import Click
+from newsletter.work.claims import among
 
 
 def times_planned(session: Session, subscriber_id: int, reason: str) -> list[datetime]:
@@ -86,6 +88,17 @@ def rows(state: str = "") -> Select[Delivery, str]:
     if state:
         found = found.where(Delivery.state == state)
     return found.order_by(Delivery.id)
+
+
+def reasons_clicked(session: Session, subscriber_ids: Collection[int], prefix: str) -> list[str]:
+    """The reasons, of those that begin so, of the emails in which these people themselves pressed a link."""
+    found = (
+        select(Delivery.reason)
+        .join(Click, Click.delivery_id == Delivery.id)
+        .where(among(session, Click.subscriber_id, subscriber_ids), ~Click.robot)
+        .where(Delivery.reason.startswith(prefix, autoescape=True))
+    )
+    return list(session.scalars(found.distinct()))
 
 
 def _of(session: Session, subscriber_id: int) -> Sequence[Delivery]:

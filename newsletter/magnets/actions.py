@@ -11,6 +11,8 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from newsletter import tokens
+from newsletter.audience import occasions
+from newsletter.audience.rules import Happened
 from newsletter.database import blobs
 from newsletter.database.engine import after_commit
 from newsletter.delivery import actions as delivery
@@ -58,8 +60,10 @@ def download_url(granted: MagnetGrant, now: datetime) -> str:
 
 
 def note_download(session: Session, grant_id: int, paper: Paper, now: datetime) -> None:
-    """Write down that a person fetched a gift."""
+    """Write down that a person fetched a gift, and tell who wants to begin something with it."""
     session.add(Download(grant_id=grant_id, at=now, paper=paper))
+    subscriber_id, slug = queries.holder(session, grant_id)
+    occasions.happened(session, subscriber_id, Happened.MAGNET, slug, now)
 
 
 def create(session: Session, sheet: Sheet, now: datetime, *, slug: str = "", file_name: str = "") -> Magnet:

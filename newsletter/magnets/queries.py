@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import queries as accounts
@@ -20,6 +20,7 @@ from newsletter.magnets.rules import PAPER_WORDS, Paper, magnet_of
 from newsletter.magnets.sheet import Imprint
 from newsletter.settings import current
 from newsletter.web.paging import LIKE_ESCAPE, containing
+from newsletter.work.claims import among
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,32 @@ def grant_of(session: Session, magnet_id: int, subscriber_id: int) -> MagnetGran
     """The proof that a person has a gift."""
     pair = MagnetGrant.magnet_id == magnet_id, MagnetGrant.subscriber_id == subscriber_id
     return session.scalar(select(MagnetGrant).where(*pair))
+
+
+def holder(session: Session, grant_id: int) -> tuple[int, str]:
+    """Whose a granted gift is, and the gift's short name."""
+    found = select(MagnetGrant.subscriber_id, Magnet.slug).join(Magnet, Magnet.id == MagnetGrant.magnet_id)
+    subscriber_id, slug = session.execute(found.where(MagnetGrant.id == grant_id)).one()
+    return subscriber_id, slug
+
+
+def downloaded(session: Session, subscriber_ids: Collection[int]) -> dict[int, set[str]]:
+    """The short names of the gifts that each of these people has downloaded; who has none is left out."""
+    found = (
+        select(MagnetGrant.subscriber_id, Magnet.slug)
+        .join(Magnet, Magnet.id == MagnetGrant.magnet_id)
+        .where(among(session, MagnetGrant.subscriber_id, subscriber_ids))
+        .where(exists().where(Download.grant_id == MagnetGrant.id))
+    )
+    slugs: dict[int, set[str]] = {}
+    for subscriber_id, slug in session.execute(found):
+        slugs.setdefault(subscriber_id, set()).add(slug)
+    return slugs
+
+
+def choices(session: Session) -> list[tuple[str, str]]:
+    """Every gift as (short name, title), for who lets an operator choose one."""
+    return [(row.slug, row.title) for row in session.scalars(select(Magnet).order_by(Magnet.title))]
 
 
 def has_magnet(session: Session, magnet_id: int, subscriber_id: int) -> bool:

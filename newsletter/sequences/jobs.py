@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 from newsletter import clock
-from newsletter.database.engine import transaction
-from newsletter.sequences import actions
+from newsletter.accounts import queries as accounts
+from newsletter.database.engine import db, transaction
+from newsletter.sequences import entering, openings, planning
 
 # Readers per commit, at two to three milliseconds each: no other writer waits longer than about half a second.
 CHUNK = 200
+
+
+def enter_due() -> int:
+    """Let people join by what just happened with them and by dates that have come; returns how much there was.
+
+    May be killed at any moment and run any number of times at once: nobody joins twice for one thing.
+    """
+    reading = db.session()
+    if not openings.anything_new(reading, clock.now(), accounts.studio(reading).timezone):
+        return 0
+    done = 0
+    for step in (entering.take_in, entering.join_by_date, entering.read_dates):
+        with transaction() as session:
+            done += step(session, clock.now(), CHUNK)
+    return done
 
 
 def plan_due() -> int:
@@ -16,6 +32,6 @@ def plan_due() -> int:
     May be killed at any moment and run any number of times at once: the ledger takes each step of a reader only once.
     """
     with transaction() as session:
-        handled = actions.settle(session, clock.now(), CHUNK)
+        handled = planning.settle(session, clock.now(), CHUNK)
     with transaction() as session:
-        return handled + actions.plan_due(session, clock.now(), CHUNK)
+        return handled + planning.plan_due(session, clock.now(), CHUNK)

@@ -13,8 +13,10 @@ from sqlalchemy.orm import Session
 from newsletter import tokens
 from newsletter.addresses import Address
 from newsletter.audience import actions as audience
+from newsletter.audience import occasions
 from newsletter.audience import queries as people
 from newsletter.audience.models import Consent, Subscriber
+from newsletter.audience.rules import Happened
 from newsletter.delivery import actions as delivery
 from newsletter.delivery import queries as ledger
 from newsletter.delivery.rules import Lane, may_send_again
@@ -131,6 +133,8 @@ def _give(session: Session, form: Form | None, subscriber_id: int, now: datetime
         audience.add_tag(session, subscriber_id, form.tag, now)
     if form.magnet_id:
         magnets.deliver(session, form.magnet_id, subscriber_id, now)
+    if enroll:
+        occasions.happened(session, subscriber_id, Happened.FORM, form.slug, now)
     if form.sequence_id and enroll:
         sequences.enroll(session, form.sequence_id, subscriber_id, f"form:{form.id}", now)
 

@@ -34,6 +34,11 @@ def form(session: Session, form_id: int | None) -> Form | None:
     return session.get(Form, form_id) if form_id else None
 
 
+def choices(session: Session) -> list[tuple[str, str]]:
+    """Every form as (short name, name), for who lets an operator choose one."""
+    return [(row.slug, row.name) for row in session.scalars(select(Form).order_by(Form.name))]
+
+
 def counts(session: Session, *, ip_print: str, address_print: str, domain_print: str, now: datetime) -> Counts:
     """How many presses there were lately."""
     return Counts(

@@ -12,6 +12,7 @@ from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError
 from newsletter.settings import current
+from tests.people import NOW
 
 ATTEST = "Wrote their address on the list at Saturday's class."
 
@@ -58,9 +59,9 @@ def test_4_nobody_who_left_or_was_erased_is_brought_back_by_hand(app: Flask) -> 
 def test_a_name_and_a_zone_are_corrected(app: Flask) -> None:
     person_id = add("bob@example.org")
     with transaction() as session:
-        by_hand.correct(session, person_id, "Bob\x00\n", " Lund ", "Europe/Lisbon")
+        by_hand.correct(session, person_id, "Bob\x00\n", " Lund ", "Europe/Lisbon", NOW)
     person = queries.subscriber(db.session(), person_id)
     assert person is not None
     assert (person.first_name, person.last_name, person.timezone) == ("Bob", "Lund", "Europe/Lisbon")
     with pytest.raises(InputError), transaction() as session:
-        by_hand.correct(session, person_id, "", "", "Europe/Atlantis")
+        by_hand.correct(session, person_id, "", "", "Europe/Atlantis", NOW)

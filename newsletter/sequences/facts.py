@@ -1,0 +1,101 @@
+"""What conditions ask about readers, read for many at once and only as far as it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import current_app
+from sqlalchemy.orm import Session
+
+from newsletter.audience import queries as audience
+from newsletter.delivery import queries as ledger
+from newsletter.sequences import queries
+from newsletter.sequences.conditions import NOTHING_KNOWN, Condition, Facts
+from newsletter.sequences.rules import Course, Kind
+
+# The gifts are on this floor as well, so they offer what they know in a list of the application.
+Downloaded = Callable[[Session, Sequence[int]], Mapping[int, Iterable[str]]]
+_SUBJECTS = {
+    "tag": "tags",
+    "tagged": "tags",
+    "untagged": "tags",
+    "clicked": "clicks",
+    "downloaded": "downloads",
+    "field": "fields",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which kinds of facts sequences ask for at all; what is not asked for is not read."""
+
+    tags: bool = False
+    clicks: bool = False
+    downloads: bool = False
+    fields: bool = False
+
+    @classmethod
+    def of(cls, courses: Iterable[Course]) -> Asked:
+        """What the steps, goals and exits of these sequences ask for."""
+        kinds = {kind for course in courses for condition in _conditions(course) for kind in _kinds(condition)}
+        return cls(**dict.fromkeys(kinds, True))
+
+
+def _conditions(course: Course) -> Iterable[Condition]:
+    yield course.goal
+    yield from course.exits
+    for step in course.steps:
+        if step.kind == Kind.CONDITION:
+            yield step.config.get("if") or {}
+
+
+def _kinds(condition: Condition) -> Iterable[str]:
+    return (_SUBJECTS[name] for name in condition if name in _SUBJECTS)
+
+
+def load(
+    session: Session, rows: Iterable[tuple[int, int]], courses: Mapping[int, Course], asked: Asked | None = None
+) -> dict[int, Facts]:
+    """Facts about readers by enrollment; `rows` are pairs of enrollment and subscriber, `courses` are by sequence.
+
+    At most four statements, however many readers; none when nothing is asked. Whoever has nothing is there as well.
+    """
+    asked = Asked.of(courses.values()) if asked is None else asked
+    pairs = list(rows)
+    if asked == Asked():
+        return dict.fromkeys((enrollment_id for enrollment_id, _ in pairs), NOTHING_KNOWN)
+    ids = sorted({subscriber_id for _, subscriber_id in pairs})
+    tags = audience.tag_names_of(session, ids) if asked.tags else {}
+    fields = {key: one.fields for key, one in audience.readers(session, ids).items()} if asked.fields else {}
+    fetched = _downloaded(session, ids) if asked.downloads else {}
+    clicked = _clicked(session, ids, courses) if asked.clicks else {}
+    return {
+        enrollment_id: Facts(
+            tags=frozenset(tags.get(subscriber_id, ())),
+            downloaded=frozenset(fetched.get(subscriber_id, ())),
+            clicked=frozenset(clicked.get(enrollment_id, ())),
+            fields=_plain(fields.get(subscriber_id, {})),
+        )
+        for enrollment_id, subscriber_id in pairs
+    }
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in fields.items()}
+
+
+def _downloaded(session: Session, ids: Sequence[int]) -> Mapping[int, Iterable[str]]:
+    return cast(Downloaded, current_app.extensions["downloaded"])(session, ids)
+
+
+def _clicked(session: Session, ids: Sequence[int], courses: Mapping[int, Course]) -> dict[int, set[str]]:
+    """By enrollment, the keys of the steps whose links its reader pressed."""
+    keys = {step.id: step.key for course in courses.values() for step in course.steps}
+    clicked: dict[int, set[str]] = {}
+    for reason in ledger.reasons_clicked(session, ids, "step:"):
+        step_id, enrollment_id = queries.read_reason(reason)
+        if step_id in keys:
+            clicked.setdefault(enrollment_id, set()).add(keys[step_id])
+    return clicked
