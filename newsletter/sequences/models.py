@@ -163,3 +163,20 @@ class SequenceVersion(Base):
     before: Mapped[dict[str, Any]]
     after: Mapped[dict[str, Any]]
     undone_at: Mapped[datetime | None]
+
+
+class SequenceMove(Base):
+    """Where a reader stood before an edit moved them, and to which step; an undo puts them back there."""
+
+    __tablename__ = "sequence_moves"
+
+    version_id: Mapped[int] = mapped_column(ForeignKey("sequence_versions.id", ondelete="CASCADE"), primary_key=True)
+    enrollment_id: Mapped[int] = mapped_column(
+        ForeignKey("enrollments.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    state: Mapped[str] = mapped_column(String(10))
+    step_id: Mapped[int | None] = mapped_column(ForeignKey("steps.id"))
+    due_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    skips: Mapped[list[int]] = mapped_column(JSON, default=list)
+    to_step_id: Mapped[int | None] = mapped_column(ForeignKey("steps.id"))

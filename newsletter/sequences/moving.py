@@ -1,0 +1,165 @@
+"""Where the readers of a sequence stand after an edit of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cached_property
+from zoneinfo import ZoneInfo
+
+from newsletter.errors import InputError
+from newsletter.sequences.drafts import Draft
+from newsletter.sequences.rules import Course, Kind, Place, Step, due, minute
+
+LONGEST_SPREAD = 336  # hours; beyond two weeks it is another series
+
+
+class AtOnce(StrEnum):
+    """What becomes of those whom an edit makes due at once (semantics 3.9)."""
+
+    NOW = "now"
+    SPREAD = "spread"  # one after the other over some hours
+    KEEP = "keep"  # not before the moment for which their next step was due anyway
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the operator chose about an edit; `confirmed` is how many due at once they have seen and agreed to.
+
+    `finished`: those who finished get what was appended, too (semantics 3.11).
+    """
+
+    at_once: str = AtOnce.NOW
+    spread_hours: int = 24
+    finished: bool = False
+    confirmed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.at_once not in set(AtOnce) or not 1 <= self.spread_hours <= LONGEST_SPREAD:
+            raise InputError("That cannot be chosen.", remedy=f"Spread over 1 to {LONGEST_SPREAD} hours.")
+
+
+def course(draft: Draft, sequence_id: int, overdue_hours: int) -> Course:
+    """A draft as the planner sees it."""
+    steps = tuple(
+        Step(step.id, step.key, at, step.kind, step.timing, step.config, step.deleted)
+        for at, step in enumerate(draft.steps, 1)
+    )
+    return Course(
+        sequence_id,
+        draft.slug,
+        steps,
+        draft.min_gap_hours,
+        draft.evergreen,
+        draft.reentry,
+        draft.cooldown_days,
+        draft.goal,
+        draft.exits,
+        overdue_hours,
+    )
+
+
+def moves_people(before: Draft, after: Draft) -> bool:
+    """Whether the difference is one by which a reader may stand elsewhere, or wait for another moment."""
+    return _paths(before) != _paths(after)
+
+
+def _paths(draft: Draft) -> tuple[object, ...]:
+    steps = [(step.id, step.kind, step.timing, step.deleted) for step in draft.steps]
+    return steps, draft.min_gap_hours, draft.evergreen
+
+
+@dataclass(frozen=True)
+class Switch:
+    """From one course to another: where each reader goes on."""
+
+    before: Course
+    after: Course
+
+    def place(self, place: Place, *, zone: ZoneInfo, now: datetime) -> Place:
+        """Where a reader stands under the other course, with the time already waited credited (semantics 3.9).
+
+        Whoever waits on a step that is deleted waits out the remainder (3.10); nobody meets a step again (3.1).
+        """
+        if place.step_id is not None and (place.due_at is None or self.after.step(place.step_id) is None):
+            return replace(place, skips=place.skips | self._met_again(place, place.step_id))
+        target = self._target(place)
+        if target is None:
+            return replace(place, step_id=None, due_at=None)
+        moved = replace(place, step_id=target.id, skips=place.skips | self._met_again(place, target.id))
+        if target.id == place.step_id and self._timed_alike(target):
+            return moved
+        return replace(moved, due_at=due(self.after, target, moved, zone=zone, now=now))
+
+    def had_everything(self, place: Place) -> bool:
+        """Whether a finished reader came to the last step, rather than to an end before it."""
+        last = self._old.get(place.last_id or 0)
+        early = last is not None and last.kind in {Kind.END, Kind.MOVE, Kind.CONDITION}
+        return not early and self.before.after(place.last_id, place.skips) is None
+
+    def _target(self, place: Place) -> Step | None:
+        """The first step in the new order that a reader has not had and that is not behind them.
+
+        Of the old steps that is whatever lay ahead; of the new ones, what stands behind the step they passed last.
+        """
+        waits = self._position(self._old, place.step_id)
+        following = self.before.after(place.last_id, place.skips)
+        fell_through = place.step_id is None or (following is not None and following.id == place.step_id)
+        # Whoever was led here by a condition has left what lies between behind.
+        from_here = self._position(self._new, place.last_id if fell_through else place.step_id) or 0
+        for step in self.after.steps:
+            old = self.before.step(step.id)
+            ahead = step.position > from_here if old is None else waits is not None and old.position >= waits
+            if ahead and not step.deleted and step.id not in place.skips:
+                return step
+        return None
+
+    def _met_again(self, place: Place, here: int) -> frozenset[int]:
+        """Steps that were behind a reader and lie ahead of `here` now."""
+        waiting = place.step_id is not None and place.due_at is not None
+        passed = self._position(self._old, place.step_id if place.step_id is not None else place.last_id)
+        if passed is None:
+            return frozenset()
+        behind = {step.id for step in self.before.steps if step.position < passed + (not waiting)}
+        return frozenset(
+            step.id for step in self.after.steps if step.id in behind and step.position > self._new[here].position
+        )
+
+    def _timed_alike(self, step: Step) -> bool:
+        old = self._old.get(step.id)
+        alike = old is not None and (old.timing, old.kind) == (step.timing, step.kind)
+        return alike and self.before.min_gap_hours == self.after.min_gap_hours
+
+    def _position(self, steps: Mapping[int, Step], step_id: int | None) -> int | None:
+        found = steps.get(step_id) if step_id is not None else None
+        return found.position if found else None
+
+    @cached_property
+    def _old(self) -> dict[int, Step]:
+        return {step.id: step for step in self.before.steps}
+
+    @cached_property
+    def _new(self) -> dict[int, Step]:
+        return {step.id: step for step in self.after.steps}
+
+
+def due_at_once(old: Place, new: Place, now: datetime) -> bool:
+    """Whether an edit makes a reader due at once who was not."""
+    was_due = old.due_at is not None and old.due_at <= now
+    return not was_due and new.due_at is not None and new.due_at <= now and new != old
+
+
+def chosen(pairs: Iterable[tuple[Place, Place]], choices: Choices, at_once: int, now: datetime) -> Iterator[Place]:
+    """The places under what the operator chose for the `at_once` readers among them, in the same order."""
+    seen = 0
+    for old, new in pairs:
+        if not due_at_once(old, new, now) or choices.at_once == AtOnce.NOW:
+            yield new
+        elif choices.at_once == AtOnce.KEEP:
+            yield replace(new, due_at=max(old.due_at or now, now))
+        else:
+            part = timedelta(hours=choices.spread_hours) * seen / max(at_once, 1)
+            seen += 1
+            yield replace(new, due_at=max(minute(now + part), now))
