@@ -22,13 +22,6 @@ TITLES = {
     "move": "change of series",
     "end": "end",
 }
-    EMAIL: "email",
-    "wait": "wait",
-    "condition": "question",
-    "tag": "tag",
-    "move": "change of series",
-    "end": "end",
-}
 
 
 @dataclass(frozen=True)
