@@ -21,7 +21,7 @@ from newsletter.audience.queries import Reader
 from newsletter.delivery import counting, dkim
 from newsletter.delivery.counting import Tails
 from newsletter.delivery.dkim import Signer
-from newsletter.delivery.letters import Letter, Withdrawn, guarded, writer_of
+from newsletter.delivery.letters import Later, Letter, Withdrawn, guarded, writer_of
 from newsletter.delivery.rules import Claimed
 from newsletter.delivery.smtp.envelope import Outgoing
 from newsletter.errors import SuppleError
@@ -59,7 +59,7 @@ class Draft:
     tails: Tails = ()
 
 
-Drafts = dict[int, Draft | Withdrawn | SuppleError]
+Drafts = dict[int, Draft | Withdrawn | Later | SuppleError]
 
 
 def gather(session: Session, batch: Sequence[Claimed]) -> Drafts:
@@ -78,13 +78,13 @@ def gather(session: Session, batch: Sequence[Claimed]) -> Drafts:
         # Asked here as well, so that no room above can forget it: marketing goes only to those who agreed to it.
         why = audience_rules.why_not_marketing(reader.status, reader.marketing) if _is_marketing(letter) else ""
         if why or not isinstance(letter, Letter):
-            drafts[one.id] = Withdrawn(why) if why else cast(Withdrawn | SuppleError, letter)
+            drafts[one.id] = Withdrawn(why) if why else cast(Withdrawn | Later | SuppleError, letter)
         else:
             drafts[one.id] = Draft(one, letter, reader, tags.get(reader.id, ()))
     return drafts
 
 
-def _is_marketing(letter: Letter | Withdrawn | SuppleError) -> bool:
+def _is_marketing(letter: Letter | Withdrawn | Later | SuppleError) -> bool:
     return isinstance(letter, Letter) and letter.marketing
 
 
@@ -103,8 +103,8 @@ def _barred(session: Session, readers: Mapping[int, Reader]) -> dict[int, str]:
     return barred
 
 
-def _letters(session: Session, batch: Sequence[Claimed]) -> dict[int, Letter | Withdrawn | SuppleError]:
-    letters: dict[int, Letter | Withdrawn | SuppleError] = {}
+def _letters(session: Session, batch: Sequence[Claimed]) -> dict[int, Letter | Withdrawn | Later | SuppleError]:
+    letters: dict[int, Letter | Withdrawn | Later | SuppleError] = {}
     for kind, group in groupby(sorted(batch, key=_kind), key=_kind):
         some, write = list(group), writer_of(kind)
         if write is None:

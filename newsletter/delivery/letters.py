@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import TypeVar, cast
 
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.accounts import queries as accounts
 from newsletter.accounts.models import Studio as StudioRow
+from newsletter.delivery.days import Fit
 from newsletter.delivery.rules import Claimed
 from newsletter.errors import SuppleError
 from newsletter.messages.compiling import CompiledMessage
@@ -29,6 +31,7 @@ class Letter:
     """An email's content: the compiled message and what to fill in beside the ledger's own variables.
 
     `marketing` mail carries the list headers of RFC 8058; `scope` is the sequence that one-click ends (0: all).
+    `fits` says when it may go that has to go on another day (semantics 3.17): any time where there is none.
     """
 
     compiled: CompiledMessage
@@ -37,6 +40,7 @@ class Letter:
     scope: int = 0
     list_name: str = ""
     attachments: tuple[Attachment, ...] = ()
+    fits: Fit | None = None
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,16 @@ class Withdrawn:
     why: str
 
 
+@dataclass(frozen=True)
+class Later:
+    """The email is not to go now but `at` another moment, when it is asked about again; and why, in words."""
+
+    at: datetime
+    why: str
+
+
 # A room writes the emails of a whole batch at once, so that it reads what they share once; by the email's id.
-Writer = Callable[[Session, Sequence[Claimed]], Mapping[int, Letter | Withdrawn | SuppleError]]
+Writer = Callable[[Session, Sequence[Claimed]], Mapping[int, Letter | Withdrawn | Later | SuppleError]]
 
 
 def writer_of(reason: str) -> Writer | None:
@@ -56,10 +68,10 @@ def writer_of(reason: str) -> Writer | None:
     return writers.get(reason.partition(":")[0])
 
 
-def one_by_one(letter: Callable[[Session, Claimed], Letter | Withdrawn]) -> Writer:
+def one_by_one(letter: Callable[[Session, Claimed], Letter | Withdrawn | Later]) -> Writer:
     """A writer for rooms whose emails share nothing; one that cannot be written leaves the others be."""
 
-    def write(session: Session, batch: Sequence[Claimed]) -> dict[int, Letter | Withdrawn | SuppleError]:
+    def write(session: Session, batch: Sequence[Claimed]) -> dict[int, Letter | Withdrawn | Later | SuppleError]:
         return {one.id: guarded(partial(letter, session, one), one.id) for one in batch}
 
     return write

@@ -19,10 +19,10 @@ from sqlalchemy.orm import Session
 
 from newsletter import clock
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import composing, counting, handover, pictures, queries, routing, rules, transports
+from newsletter.delivery import collision, composing, counting, handover, pictures, queries, routing, rules, transports
 from newsletter.delivery.composing import Draft, Sealed
 from newsletter.delivery.dkim import Signer
-from newsletter.delivery.letters import Withdrawn, guarded
+from newsletter.delivery.letters import Later, Withdrawn, guarded
 from newsletter.delivery.routing import Way
 from newsletter.delivery.rules import Claimed, Lane, Reply, State
 from newsletter.delivery.smtp.events import Answer
@@ -128,9 +128,10 @@ class Line:
 
     def _gather(self, claimed: Sequence[Claimed]) -> None:
         session, now = db.session(), clock.now()
-        drafts = composing.gather(session, claimed)
+        drafts, claims = collision.meet(session, composing.gather(session, claimed), now)
         self.signers = queries.signers(session, composing.sender_domain(current()))
         session.rollback()
+        drafts = collision.settle(drafts, claims, self.worker, self.way.relay_id, now)
         if self.way.paced:
             drafts = self._paced(drafts, {one.id for one in claimed if one.lane != Lane.TRANSACTIONAL}, now)
         whole = [draft for draft in drafts.values() if isinstance(draft, Draft)]
@@ -141,7 +142,9 @@ class Line:
             draft.tails = tails.get(draft.letter.compiled.links, ())
             self._line_up(draft)
         _write_off(
-            {one: found for one, found in drafts.items() if not isinstance(found, Draft)}, self.way.relay_id, now
+            {one: found for one, found in drafts.items() if not isinstance(found, Draft | Later)},
+            self.way.relay_id,
+            now,
         )
 
     def _line_up(self, draft: Draft) -> None:
