@@ -101,6 +101,7 @@ class Life:
     rounds: Mapping[int, Round] = field(default_factory=dict)  # the last time in courses they may enter (again)
     dates: tuple[Birthday, ...] = ()
     joins: tuple[tuple[datetime, int], ...] = ()  # what happened lately lets them join: since when, which course
+    presses: frozenset[str] = frozenset()  # of an invented reader: the emails (keys, or "any") whose links they press
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ order: what happened, what ended, what is due, broadcasts, and then the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from newsletter.delivery.days import Gone
 from newsletter.delivery.rules import Lane
 from newsletter.forecast.lives import Birthday, Happening, House, Life, Sendout, Waiting, Walk
 from newsletter.sequences import dates, triggers
+from newsletter.sequences.conditions import ANY
 from newsletter.sequences.rules import (
     CaughtUp,
     Course,
@@ -41,12 +42,19 @@ from newsletter.sequences.rules import (
 )
 
 MINUTE = timedelta(minutes=1)
+# An effect (None: joining), in which course, and when.
+Heard = Callable[[Effect | None, int, datetime], None]
 COMING = 2**62  # in the ledger's order behind everything that is there
 
 
-def ahead(life: Life, house: House, *, now: datetime, until: datetime) -> Iterator[Happening]:
-    """Every email that leaves for one reader from `now` (the worker's next turn) to `until`, in their order."""
-    reader = _Days(life, house)
+def ahead(
+    life: Life, house: House, *, now: datetime, until: datetime, heard: Heard | None = None
+) -> Iterator[Happening]:
+    """Every email that leaves for one reader from `now` (the worker's next turn) to `until`, in their order.
+
+    `heard` is told what happens between the emails, before the email it leads to is given.
+    """
+    reader = _Days(life, house, heard)
     moment: datetime | None = now
     while moment is not None and moment <= until:
         yield from reader.turn(moment)
@@ -62,8 +70,8 @@ def _whole(moment: datetime) -> datetime:
 class _Days:
     """One reader's state while their days pass."""
 
-    def __init__(self, life: Life, house: House) -> None:
-        self.life, self.house, self.zone = life, house, life.zone
+    def __init__(self, life: Life, house: House, heard: Heard | None = None) -> None:
+        self.life, self.house, self.zone, self.heard = life, house, life.zone, heard
         self.walks: list[Walk | None] = list(life.walks)  # None once ended: emails name them by their place here
         self.waiting = list(life.waiting)  # in the ledger's order
         self.ended = [(one.walk, one.at, one.sent) for one in life.ended]
@@ -127,6 +135,8 @@ class _Days:
             return
         self.rounds[course_id] = Round(EnrollmentState.ACTIVE, None)
         self.walks.append(Walk(course_id, place))
+        if self.heard:
+            self.heard(None, course_id, at)
 
     # The planner
 
@@ -161,6 +171,9 @@ class _Days:
 
     def _carry_out(self, number: int, effects: list[Effect], now: datetime) -> None:
         for effect in effects:
+            walk = self.walks[number]
+            if self.heard and walk is not None:
+                self.heard(effect, walk.course_id, now)
             match effect:
                 case Mail():
                     self.waiting.append(Waiting(effect.at, Lane.SEQUENCE, effect.step.id, walk=number))
@@ -239,8 +252,16 @@ class _Days:
         self.sent.append((now, self._label(one)))
         if one.step_id:
             self.ended.append((one.walk, now, True))
+            self._press(one)
         course_id = walk.course_id if walk else 0
         return Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because)
+
+    def _press(self, one: Waiting) -> None:
+        """What an invented reader does with an email that has just arrived."""
+        walk = self.walks[one.walk]
+        step = self.house.courses[walk.course_id].step(one.step_id) if walk and self.life.presses else None
+        if walk and step and {step.key, ANY} & self.life.presses:
+            self.walks[one.walk] = replace(walk, clicked=walk.clicked | {step.key})
 
     def _verdict(self, one: Waiting, place: int, timing: Timing | None, now: datetime) -> days.Later | None:
         mine = self._mail(one, place)
