@@ -121,6 +121,7 @@ def remove_tag(session: Session, subscriber_id: int, name: str, now: datetime) -
     if owned is not None:
         session.delete(owned)
         note(session, subscriber_id, "untagged", f"Tag “{name}” removed", now)
+        occasions.happened(session, subscriber_id, Happened.UNTAG, name, now)
 
 
 def suppress(session: Session, fingerprint: str, reason: str, now: datetime) -> None:

@@ -34,6 +34,7 @@ class Happened(StrEnum):
     FORM = "form"  # signed up on a form and may get follow-ups
     MAGNET = "magnet"  # downloaded a gift
     TAG = "tag"  # got a tag
+    UNTAG = "untag"  # lost a tag
     FIELD = "field"  # a custom field of theirs was set or changed
     ZONE = "zone"  # their time zone was changed
 

@@ -26,7 +26,8 @@ from newsletter.sequences.civil import minute
 from newsletter.sequences.models import Trigger, TriggerDate
 from newsletter.sequences.triggers import PACE, Kind, Opening
 
-NO_DATE, NOT_A_DATE = "", "unreadable"
+# What goals and exits may ask about.
+FACTS = frozenset({Happened.TAG, Happened.UNTAG, Happened.MAGNET, Happened.FIELD})
 
 
 def add(session: Session, sequence_id: int, kind: str, what: str, config: Mapping[str, Any], now: datetime) -> Trigger:
@@ -116,6 +117,7 @@ def take_in(session: Session, now: datetime, limit: int) -> int:
         write_dates(
             session, openings.of_dates(session), [readers[key] for key in sorted(changed) if key in readers], now
         )
+    actions.reconsider(session, sorted({one.subscriber_id for one in told if one.kind in FACTS} & readers.keys()), now)
     return len(told)
 
 

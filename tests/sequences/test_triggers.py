@@ -9,58 +9,25 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, func, select
+from sqlalchemy import event, select
 
-from newsletter import addresses, clock
+from newsletter import addresses, clock, worker
 from newsletter.audience import actions as audience
-from newsletter.audience.models import Occasion, Subscriber, SubscriberEvent
+from newsletter.audience.models import Occasion, Subscriber
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
+from newsletter.errors import InputError
 from newsletter.magnets import actions as magnets
 from newsletter.magnets.rules import Paper
-from newsletter.sequences import actions, entering, jobs
-from newsletter.sequences.models import Enrollment, Sequence
+from newsletter.sequences import actions, entering, jobs, openings
+from newsletter.sequences.models import Sequence
 from newsletter.sequences.rules import EnrollmentState
 from newsletter.signup import actions as signup
-from tests.sequences.conftest import MONDAY, at, enrollment, load, person, run
+from tests.sequences.conftest import MONDAY, at, enrollment, join, load, person, sent
+from tests.sequences.joining import begins, coming, enter, joined, notes, tag, waiting
 from tests.signup.conftest import small_pdf
 
 AT_ONCE = {"01-hello.md": "key: hello\nsubject: Hello\ndelay: 0 days"}
-
-
-def begins(sequence_id: int, kind: str, what: str = "any", now: datetime = MONDAY, **config: Any) -> int:
-    """Let people join a series by that; returns the trigger's id."""
-    with transaction() as session:
-        return entering.add(session, sequence_id, kind, what, config, now).id
-
-
-def tag(subscriber_id: int, name: str = "client", now: datetime = MONDAY) -> None:
-    with transaction() as session:
-        audience.add_tag(session, subscriber_id, name, now)
-
-
-def enter(now: datetime = MONDAY) -> None:
-    with clock.standing_at(now):
-        while jobs.enter_due():
-            pass
-
-
-def joined(subscriber_id: int) -> list[tuple[str, datetime]]:
-    """By what a person joined which series, and when."""
-    db.session.rollback()
-    found = select(Enrollment.source, Enrollment.enrolled_at).where(Enrollment.subscriber_id == subscriber_id)
-    return [(source, moment) for source, moment in db.session.execute(found.order_by(Enrollment.id))]
-
-
-def notes(subscriber_id: int) -> list[str]:
-    db.session.rollback()
-    found = select(SubscriberEvent.detail).where(SubscriberEvent.subscriber_id == subscriber_id)
-    return list(db.session.scalars(found.order_by(SubscriberEvent.id)))
-
-
-def waiting() -> int:
-    db.session.rollback()
-    return db.session.scalar(select(func.count()).select_from(Occasion)) or 0
 
 
 def test_a_tag_begins_the_series_and_only_that_tag(app: Flask, series: int) -> None:
@@ -270,17 +237,64 @@ def test_a_tick_with_nothing_new_asks_three_questions_however_many_people_there_
     assert len(asked) <= 3, statements
 
 
-def test_a_birthday_begins_the_series_on_its_day_every_year(app: Flask, series: int) -> None:
+def test_3_13_a_tag_that_ends_a_series_ends_it_at_once(app: Flask, series: int) -> None:
     with transaction() as session:
-        row = session.get_one(Sequence, series)
-        row.reentry, row.cooldown_days = "always", 30
-    alice = person("Alice", "Europe/Berlin", fields={"birthday": "1990-03-04"})
-    begins(series, "date", "Birthday")
+        session.get_one(Sequence, series).exits = [{"tagged": "customer"}, {"untagged": "client"}]
+    alice, bob, dora = person("Alice"), person("Bob"), person("Dora")
+    for one in (alice, bob, dora):
+        tag(one, "client")
+        join(series, one)
+    tag(alice, "customer")
+    with transaction() as session:
+        audience.remove_tag(session, bob, "client", MONDAY)
     enter()
-    enter(at("2026-03-04T07:59"))
-    assert joined(alice) == []
-    enter(at("2026-03-04T08:00"))
-    assert joined(alice) == [("date:birthday", at("2026-03-04T08:00"))]
-    run(at("2026-03-20T00:00"))
-    enter(at("2027-03-04T08:00"))
-    assert [moment for _, moment in joined(alice)] == [at("2026-03-04T08:00"), at("2027-03-04T08:00")]
+    assert [enrollment(one).state for one in (alice, bob, dora)] == ["exited", "exited", "active"]
+
+
+def test_3_18_who_joins_gets_what_goes_at_once_in_the_same_turn(app: Flask, tmp_path: Path) -> None:
+    series = load(tmp_path / "core", AT_ONCE)
+    begins(series, "tag", "client")
+    alice = person("Alice")
+    tag(alice)
+    worker.failed.clear()
+    with clock.standing_at(MONDAY):
+        worker.take_turn()
+    assert worker.failed == set()
+    assert sent(alice) == [("Hello", "Mon 02.03. 10:00")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "config", "words"),
+    [
+        ("tag", "any", {}, "Type the tag."),
+        ("tag", " ", {}, "Type the tag."),
+        ("form", "", {}, "Choose the form."),
+        ("date", "", {}, "Type the name of the field"),
+        ("date", "birthday", {"days": 400}, "At most 366 days"),
+        ("date", "birthday", {"days": "soon"}, "whole number"),
+        ("date", "birthday", {"at": "25:00"}, "A time of day"),
+        ("moon", "full", {}, "nothing that a series can begin with"),
+    ],
+)
+def test_a_trigger_that_cannot_be_is_refused_in_words(
+    sqlite_app: Flask, tmp_path: Path, kind: str, what: str, config: dict[str, Any], words: str
+) -> None:
+    number = load(tmp_path / "core")
+    with pytest.raises(InputError, match=words):
+        begins(number, kind, what, **config)
+
+
+def test_triggers_from_a_file_replace_those_that_are_there_and_keep_the_dates(app: Flask, series: int) -> None:
+    alice = person("Alice", fields={"birthday": "1990-05-17"})
+    kept, gone = begins(series, "date", "birthday", yearly=True), begins(series, "tag", "client")
+    enter()
+    wanted = [{"kind": "date", "what": "birthday", "config": {"yearly": True}}, {"kind": "form", "what": "any"}]
+    with transaction() as session:
+        assert entering.replace(session, series, wanted, MONDAY)
+    with transaction() as session:
+        assert not entering.replace(session, series, wanted, MONDAY)
+        now = openings.all_of(session, series)
+    assert [(one.kind, one.what) for one in now] == [("date", "birthday"), ("form", "any")]
+    assert kept in {one.id for one in now}
+    assert gone not in {one.id for one in now}
+    assert coming(alice) == at("2026-05-17T09:00")
