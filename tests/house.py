@@ -68,16 +68,18 @@ MORE_RULES = {
     "newsletter/sequences/civil.py": "civil time: zones, windows, days",
     "newsletter/sequences/conditions.py": "questions about a reader",
     "newsletter/sequences/course.py": "a sequence, and where a reader stands in it",
+    "newsletter/sequences/resuming.py": "how a way goes on after a pause",
     "newsletter/delivery/days.py": "which email of a reader has a day, and what comes too late",
 }
 # Fronts under a name of their own, and why.
 MORE_FRONTS = {
     "newsletter/delivery/relays_admin.py": "the mail servers in the back office, apart from the outbox",
     "newsletter/sequences/steps_admin.py": "one step of a series in the back office, apart from the whole",
+    "newsletter/sequences/triggers_admin.py": "how a series begins by itself, apart from its steps",
     "newsletter/signup/leaving.py": "the pages of leaving and preferences, apart from those of coming in",
 }
 # What the front doors may touch beside every room's fronts.
-BEHIND_THE_SCENES = FRONTS | {"relays_admin", "steps_admin", "letters", "importing", "transports", "leaving"}
+BEHIND_THE_SCENES = FRONTS | {"relays_admin", "steps_admin", "triggers_admin", "letters", "importing", "transports", "leaving", "coming"}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, String, cast, delete, insert, literal, select, update
 from sqlalchemy.orm import Session
@@ -16,7 +18,7 @@ from newsletter.delivery.machine import move, move_one
 from newsletter.delivery.models import Attempt, Delivery, DkimKey, Event, Hold, MailboxMessage, Trial, in_state
 from newsletter.delivery.rules import PARKED, EventKind, Lane, Reply, State
 from newsletter.settings import current
-from newsletter.work.claims import among, claim, insert_missing
+from newsletter.work.claims import among, claim, insert_missing, insert_rows
 from newsletter.work.queue import wake
 
 # A test email that could not be handed over is tried again after this long: its operator is waiting.
@@ -36,12 +38,9 @@ def plan_many(
 
     The Message-ID is made of the reason and the person, so every attempt carries the same one (semantics 2.4).
     """
-    settings = current()
-    mark = tokens.fingerprint(settings.secret_key, f"message-id {reason}")[:20]
-    domain = addresses.on_the_wire(settings.mail_from).rpartition("@")[2]
     chosen = subscribers.subquery()
     person = chosen.c[0]
-    message_id = literal(f"<{mark}.") + cast(person, String) + literal(f"@{domain}>")
+    message_id = literal(f"<{_mark(reason)}.") + cast(person, String) + literal(f"@{_domain()}>")
     values = {
         Delivery.reason: literal(reason),
         Delivery.subscriber_id: person,
@@ -60,6 +59,54 @@ def plan_many(
     if due_at <= now:
         after_commit(session, wake)
     return planned
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One email to be planned: why, for whom, and when it is due."""
+
+    reason: str
+    subscriber_id: int
+    due_at: datetime
+
+
+def plan_each(session: Session, mails: Sequence[Due], *, lane: Lane, now: datetime) -> None:
+    """Plan emails that each have a reason of their own, in one go; one that is there already stays as it is."""
+    if not mails:
+        return
+    there = select(Delivery.reason, Delivery.subscriber_id).where(Delivery.reason.in_([one.reason for one in mails]))
+    known = {(reason, person) for reason, person in session.connection().execute(there)}
+    fresh = [one for one in mails if (one.reason, one.subscriber_id) not in known]
+    insert_rows(
+        session, Delivery, [_row(one, lane, now) for one in fresh], unique=[Delivery.reason, Delivery.subscriber_id]
+    )
+    for one in fresh:
+        machine.planned(session, rules.batch_of(one.reason, lane), 1)
+    if any(one.due_at <= now for one in fresh):
+        after_commit(session, wake)
+
+
+def _row(one: Due, lane: Lane, now: datetime) -> dict[str, Any]:
+    return {
+        "reason": one.reason,
+        "subscriber_id": one.subscriber_id,
+        "lane": int(lane),
+        "state": State.PLANNED.value,
+        "state_why": "",
+        "due_at": one.due_at,
+        "planned_at": now,
+        "message_id": f"<{_mark(one.reason)}.{one.subscriber_id}@{_domain()}>",
+        "subject": "",
+        "attempts": 0,
+    }
+
+
+def _mark(reason: str) -> str:
+    return tokens.fingerprint(current().secret_key, f"message-id {reason}")[:20]
+
+
+def _domain() -> str:
+    return addresses.on_the_wire(current().mail_from).rpartition("@")[2]
 
 
 def cancel(session: Session, delivery_id: int, why: str, now: datetime) -> bool:
@@ -101,6 +148,15 @@ def send_now(session: Session, delivery_id: int, now: datetime) -> bool:
     this = in_state(State.PLANNED, State.DEFERRED), Delivery.id == delivery_id
     after_commit(session, wake)
     return bool(session.connection().execute(update(Delivery).where(*this).values(due_at=now)).rowcount)
+
+
+def reschedule(session: Session, delivery_id: int, due_at: datetime) -> bool:
+    """Give a waiting email, or one that a worker has in hand and not begun to send, another moment; else False."""
+    this = Delivery.id == delivery_id
+    waiting = update(Delivery).where(in_state(State.PLANNED, State.DEFERRED), this)
+    if session.connection().execute(waiting.values(due_at=due_at, state_why="")).rowcount:
+        return True
+    return bool(move(session, State.CLAIMED, State.PLANNED, due_at, this, due_at=due_at))
 
 
 def note(session: Session, delivery_ids: Sequence[int], kind: EventKind, now: datetime, detail: str = "") -> None:

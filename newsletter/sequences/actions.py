@@ -1,8 +1,8 @@
-"""Writes about sequences: who joins, what is planned for whom, who leaves."""
+"""Writes about sequences: who joins, who leaves, and when those who wait are due."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,29 +16,16 @@ from newsletter.audience import queries as people
 from newsletter.audience import rules as audience_rules
 from newsletter.audience.models import Subscriber
 from newsletter.delivery import actions as delivery
-from newsletter.delivery.rules import Lane, State
-from newsletter.sequences import queries, rules
-from newsletter.sequences.models import Enrollment
-from newsletter.sequences.rules import (
-    NOTHING_KNOWN,
-    CaughtUp,
-    Effect,
-    EnrollmentState,
-    Finished,
-    Left,
-    Mail,
-    Moved,
-    Place,
-)
+from newsletter.sequences import facts, queries, ready, rules
+from newsletter.sequences.models import Enrollment, Sequence
+from newsletter.sequences.rules import UNDER_WAY, EnrollmentState, Place
 from newsletter.work.claims import insert_missing
-
-NEVER_AGAIN = 1  # the only round there is while re-entry is never (semantics 3.12)
 
 
 def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, now: datetime) -> bool:
-    """Let a person join a sequence; False when they were in it before (semantics 3.12) or may not get it.
+    """Let a person join a sequence; False when they may not get it, are in it, or may not have it again (3.12).
 
-    Whatever calls it twice, at once or a year later, changes nothing the second time; the person's history says so.
+    Whatever calls it twice at once changes nothing the second time; the person's history says so.
     """
     series = queries.sequence(session, sequence_id)
     person = people.subscriber(session, subscriber_id)
@@ -49,9 +36,12 @@ def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, 
         audience.note(session, subscriber_id, "series", f"Did not join the series “{series.name}”: {why_not}", now)
         return False
     course = queries.courses(session, [sequence_id])[sequence_id]
+    last = ready.last_round(session, sequence_id, subscriber_id)
+    why_not = rules.why_not_enter(course, ready.plain_round(last) if last else None, now)
     place = rules.enter(course, zone=_zone(session, person), now=now)
-    if not _insert(session, sequence_id, subscriber_id, source, place, now):
-        detail = f"Had the series “{series.name}” before, so it was not begun again"
+    number = last.round + 1 if last else 1
+    if why_not or not _insert(session, sequence_id, subscriber_id, number, source, place, course.evergreen, now):
+        detail = f"Did not begin the series “{series.name}” again: {why_not or 'they are in it already'}"
         audience.note(session, subscriber_id, "series", detail, now)
         return False
     if person.timezone and not audience_rules.is_zone(person.timezone):
@@ -64,22 +54,25 @@ def _insert(
     session: Session,
     sequence_id: int,
     subscriber_id: int,
+    number: int,
     source: str,
     place: Place,
+    evergreen: bool,
     now: datetime,
 ) -> bool:
     moment = Enrollment.enrolled_at.type
+    state = EnrollmentState.ACTIVE if place.step_id else rules.ending(evergreen=evergreen)
     values: dict[InstrumentedAttribute[Any], ColumnElement[Any]] = {
         Enrollment.sequence_id: literal(sequence_id),
         Enrollment.subscriber_id: literal(subscriber_id),
-        Enrollment.round: literal(NEVER_AGAIN),
-        Enrollment.state: literal((EnrollmentState.ACTIVE if place.step_id else EnrollmentState.FINISHED).value),
+        Enrollment.round: literal(number),
+        Enrollment.state: literal(state.value),
         Enrollment.source: literal(source[:80]),
         Enrollment.enrolled_at: literal(now, moment),
         Enrollment.waits_since: literal(now, moment),
         Enrollment.next_step_id: literal(place.step_id, Enrollment.next_step_id.type),
         Enrollment.next_due_at: literal(place.due_at, moment),
-        Enrollment.ended_at: literal(None if place.step_id else now, moment),
+        Enrollment.ended_at: literal(now if state == EnrollmentState.FINISHED else None, moment),
         Enrollment.ended_why: literal(""),
         Enrollment.held_why: literal(""),
         Enrollment.skips: literal([], Enrollment.skips.type),
@@ -92,18 +85,19 @@ def _insert(
 def exit_all(session: Session, subscriber_id: int, why: str, now: datetime) -> None:
     """Take a person out of every series; what is planned for them is canceled."""
     for enrollment in queries.active(session, subscriber_id):
-        _end(session, enrollment, EnrollmentState.EXITED, why, now)
+        end(session, enrollment, EnrollmentState.EXITED, why, now)
 
 
 def exit_one(session: Session, sequence_id: int, subscriber_id: int, why: str, now: datetime) -> bool:
-    """Take a person out of one series; False when they are not under way in it."""
+    """Take a person out of one series; False when they are not in it."""
     found = queries.active(session, subscriber_id, sequence_id)
     for enrollment in found:
-        _end(session, enrollment, EnrollmentState.EXITED, why, now)
+        end(session, enrollment, EnrollmentState.EXITED, why, now)
     return bool(found)
 
 
-def _end(session: Session, enrollment: Enrollment, state: EnrollmentState, why: str, now: datetime) -> None:
+def end(session: Session, enrollment: Enrollment, state: EnrollmentState, why: str, now: datetime) -> None:
+    """End one reader's way through a series; what is planned for them is canceled."""
     waiting = queries.planned(session, enrollment)
     if waiting is not None:
         delivery.cancel(session, waiting, f"Left the series: {why}", now)
@@ -112,68 +106,21 @@ def _end(session: Session, enrollment: Enrollment, state: EnrollmentState, why: 
     session.flush()
 
 
-def plan_due(session: Session, now: datetime, limit: int) -> int:
-    """Let up to `limit` readers whose step is due take it; emails go to the ledger. Returns how many were looked at."""
-    rows = queries.due(session, now, limit)
-    courses = queries.courses(session, {row.sequence_id for row, _ in rows})
-    barred = queries.barred(session, [person for _, person in rows])
-    studio_zone = accounts.studio(session).timezone
-    for row, person in rows:
-        if person.id in barred:
-            _end(session, row, EnrollmentState.EXITED, barred[person.id], now)
-            continue
-        zone = rules.zone_of(person.timezone, studio_zone)
-        place, effects = rules.arrive(courses[row.sequence_id], queries.place(row), NOTHING_KNOWN, zone=zone, now=now)
-        _carry_out(session, row, place, effects, now)
-    return len(rows)
+def reconsider(session: Session, subscriber_ids: Collection[int], now: datetime) -> int:
+    """Ask the goals and exits of everything these people are in at once, as their facts have changed (semantics 3.13).
 
-
-def settle(session: Session, now: datetime, limit: int) -> int:
-    """Let up to `limit` readers whose planned email has ended go on to their next step; returns how many did."""
-    rows = queries.settled(session, limit)
-    courses = queries.courses(session, {row.sequence_id for row, _, _ in rows})
-    canceled = [person for _, person, email in rows if email.state == State.CANCELED]
-    barred = queries.barred(session, canceled)
-    studio_zone = accounts.studio(session).timezone
-    for row, person, email in rows:
-        if email.state == State.REJECTED:
-            _end(session, row, EnrollmentState.EXITED, "address not working", now)
-        elif person.id in barred:
-            _end(session, row, EnrollmentState.EXITED, barred[person.id], now)
-        else:
-            # Sent: the next delay counts from there. Canceled by hand or given up: from the end of that.
-            at = email.accepted_at or email.ended_at or now
-            place, effects = rules.passed(
-                courses[row.sequence_id],
-                queries.place(row),
-                at,
-                NOTHING_KNOWN,
-                sent=email.state == State.ACCEPTED,
-                zone=rules.zone_of(person.timezone, studio_zone),
-            )
-            _carry_out(session, row, place, effects, now)
-    return len(rows)
-
-
-def _carry_out(session: Session, row: Enrollment, place: Place, effects: list[Effect], now: datetime) -> None:
-    """Write down where a reader stands now, and do what the planner says."""
-    row.waits_since, row.last_sent_at, row.last_step_id = place.since, place.sent_at, place.last_id
-    row.next_step_id, row.next_due_at = place.step_id, place.due_at
-    for effect in effects:
-        match effect:
-            case Mail(step, at):
-                delivery.plan(
-                    session,
-                    reason=queries.reason(step.id, row.id),
-                    subscriber_id=row.subscriber_id,
-                    lane=Lane.SEQUENCE,
-                    due_at=at,
-                    now=now,
-                )
-            case Finished() | CaughtUp() | Moved():
-                _end(session, row, EnrollmentState.FINISHED, "", now)
-            case Left(why, _):
-                _end(session, row, EnrollmentState.EXITED, why, now)
+    Returns how many ways ended.
+    """
+    rows = ready.in_asking(session, subscriber_ids)
+    courses = queries.courses(session, {row.sequence_id for row in rows})
+    known = facts.load(session, [(row.id, row.subscriber_id) for row in rows], courses)
+    ended = 0
+    for row in rows:
+        why = rules.left(courses[row.sequence_id], known[row.id])
+        if why:
+            end(session, row, EnrollmentState.EXITED, why, now)
+            ended += 1
+    return ended
 
 
 def replan(session: Session, now: datetime, *, subscriber_id: int | None = None, steps: Iterable[int] = ()) -> int:
@@ -181,18 +128,64 @@ def replan(session: Session, now: datetime, *, subscriber_id: int | None = None,
 
     Time already waited counts (semantics 3.9), nothing moves into the past; returns how many readers were looked at.
     """
-    rows = queries.waiting(session, subscriber_id=subscriber_id, steps=steps)
-    courses = queries.courses(session, {row.sequence_id for row, _ in rows})
-    studio_zone = accounts.studio(session).timezone
+    rows = ready.waiting(session, subscriber_id=subscriber_id, steps=steps)
+    courses, zones = queries.courses(session, {row.sequence_id for row in rows}), _zones(session, rows)
     ask = rules.due if subscriber_id is None else rules.moved
-    for row, person in rows:
+    for row in rows:
         course = courses[row.sequence_id]
         step = course.step(row.next_step_id)
         if step is not None:
-            zone = rules.zone_of(person.timezone, studio_zone)
-            row.next_due_at = ask(course, step, queries.place(row), zone=zone, now=now)
+            row.next_due_at = ask(course, step, queries.place(row), zone=zones[row.subscriber_id], now=now)
     session.flush()
     return len(rows)
+
+
+def wake(session: Session, sequence_id: int, now: datetime) -> int:
+    """Let those who had all of an evergreen series go on to its new steps (semantics 3.11); returns how many do."""
+    course = queries.courses(session, [sequence_id])[sequence_id]
+    rows = ready.caught_up(session, sequence_id)
+    zones, woken = _zones(session, rows), 0
+    for row in rows:
+        place = rules.woken(course, queries.place(row), zone=zones[row.subscriber_id], now=now)
+        if place is not None:
+            row.state, row.next_step_id, row.next_due_at = EnrollmentState.ACTIVE, place.step_id, place.due_at
+            woken += 1
+    session.flush()
+    return woken
+
+
+def follow_zone(session: Session, now: datetime, limit: int) -> int:
+    """Move up to `limit` waiting readers without a zone of their own into the studio's new one (semantics 3.8).
+
+    Returns how many were looked at, 0 when everybody was planned by that zone already.
+    """
+    studio_zone = accounts.studio(session).timezone
+    series = ready.behind_the_zone(session, studio_zone)
+    if series is None:
+        return 0
+    if not series.planned_zone:  # new, so nobody is to be moved
+        session.execute(update(Sequence).where(Sequence.planned_zone == "").values(planned_zone=studio_zone))
+        return 0
+    if series.planned_zone != studio_zone:
+        series.planned_zone, series.replanned_through = studio_zone, -1
+        session.flush()
+    rows = ready.waiting_after(session, series.id, series.replanned_through, limit)
+    course = queries.courses(session, [series.id])[series.id]
+    readers = people.readers(session, sorted({row.subscriber_id for row in rows}))
+    for row in rows:
+        step, own = course.step(row.next_step_id), readers[row.subscriber_id].timezone
+        if step is not None and row.next_due_at is not None and not audience_rules.is_zone(own):
+            row.next_due_at = rules.moved(course, step, queries.place(row), zone=rules.zone_of(studio_zone), now=now)
+    series.replanned_through = rows[-1].id if len(rows) == limit else 0
+    session.flush()
+    return len(rows) or 1
+
+
+def _zones(session: Session, rows: Iterable[Enrollment]) -> dict[int, ZoneInfo]:
+    """The zone of each of these readers, by their ids."""
+    studio_zone = accounts.studio(session).timezone
+    readers = people.readers(session, sorted({row.subscriber_id for row in rows}))
+    return {number: rules.zone_of(reader.timezone, studio_zone) for number, reader in readers.items()}
 
 
 def _zone(session: Session, person: Subscriber) -> ZoneInfo:
@@ -209,7 +202,7 @@ def forget(session: Session, subscriber_id: int) -> None:
     mine = update(Enrollment).where(Enrollment.subscriber_id == subscriber_id)
     session.execute(mine.values(source=""))
     session.execute(
-        mine.where(Enrollment.state == EnrollmentState.ACTIVE).values(
+        mine.where(Enrollment.state.in_(UNDER_WAY)).values(
             state=EnrollmentState.EXITED, next_step_id=None, next_due_at=None, ended_why="erased"
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
-from newsletter.sequences import entering, openings, planning
+from newsletter.sequences import actions, entering, openings, planning
 
 # Readers per commit, at two to three milliseconds each: no other writer waits longer than about half a second.
 CHUNK = 200
@@ -32,6 +32,6 @@ def plan_due() -> int:
     May be killed at any moment and run any number of times at once: the ledger takes each step of a reader only once.
     """
     with transaction() as session:
-        handled = planning.settle(session, clock.now(), CHUNK)
+        handled = actions.follow_zone(session, clock.now(), CHUNK) + planning.settle(session, clock.now(), CHUNK)
     with transaction() as session:
         return handled + planning.plan_due(session, clock.now(), CHUNK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from newsletter.audience import rules as audience_rules
 from newsletter.audience.actions import ERASED
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber, Suppression
+from newsletter.audience.queries import Reader
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import ENDED, Lane, State
 from newsletter.errors import NotFound
@@ -22,6 +24,7 @@ from newsletter.sequences import models
 from newsletter.sequences.models import Enrollment
 from newsletter.sequences.rules import (
     ENROLLMENT_WORDS,
+    UNDER_WAY,
     CountsFrom,
     Course,
     EnrollmentState,
@@ -40,9 +43,17 @@ _REASON: ColumnElement[str] = (
     literal("step:") + cast(Enrollment.next_step_id, String) + literal(":enrollment:") + cast(Enrollment.id, String)
 )
 
-# Written out: with bound values neither database sees that the partial indexes fit.
-_DUE = text("enrollments.state = 'active' AND enrollments.held_at IS NULL")
+# Written out: with bound values neither database sees that the partial index fits.
 _ON_THEIR_WAY = text("enrollments.state = 'active' AND enrollments.next_due_at IS NULL")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a planned email."""
+
+    state: str
+    accepted_at: datetime | None
+    ended_at: datetime | None
 
 
 def reason(step_id: int, enrollment_id: int) -> str:
@@ -159,54 +170,18 @@ def place(row: Enrollment) -> Place:
     )
 
 
-def due(session: Session, now: datetime, limit: int) -> Sequence[tuple[Enrollment, Subscriber]]:
-    """Enrollments whose next step is due, the longest due first, locked against another worker where there are any."""
-    found = (
-        select(Enrollment, Subscriber)
-        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
-        .where(_DUE, Enrollment.next_due_at <= now)
-        .order_by(Enrollment.next_due_at, Enrollment.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Enrollment)
-        .execution_options(populate_existing=True)
-    )
-    return session.execute(found).all()
-
-
-def settled(session: Session, limit: int) -> Sequence[tuple[Enrollment, Subscriber, Delivery]]:
+def settled(session: Session, limit: int) -> Sequence[tuple[Enrollment, Ended]]:
     """Enrollments whose planned email has ended, and how; locked like `due`."""
     found = (
-        select(Enrollment, Subscriber, Delivery)
-        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+        select(Enrollment, Delivery.state, Delivery.accepted_at, Delivery.ended_at)
         .join(Delivery, (Delivery.reason == _REASON) & (Delivery.subscriber_id == Enrollment.subscriber_id))
-        .where(
-            _ON_THEIR_WAY,
-            Delivery.state.in_(ENDED),
-        )
+        .where(_ON_THEIR_WAY, Delivery.state.in_(ENDED))
         .order_by(Enrollment.id)
         .limit(limit)
         .with_for_update(skip_locked=True, of=Enrollment)
         .execution_options(populate_existing=True)
     )
-    return session.execute(found).all()
-
-
-def waiting(
-    session: Session, *, subscriber_id: int | None = None, steps: Iterable[int] = ()
-) -> Sequence[tuple[Enrollment, Subscriber]]:
-    """Enrollments that wait for their next step: one person's, else all at those steps; locked."""
-    found = (
-        select(Enrollment, Subscriber)
-        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
-        .where(Enrollment.state == EnrollmentState.ACTIVE, Enrollment.next_due_at.is_not(None))
-        .with_for_update(of=Enrollment)
-        .execution_options(populate_existing=True)
-    )
-    if subscriber_id is not None:
-        found = found.where(Enrollment.subscriber_id == subscriber_id)
-    else:
-        found = found.where(Enrollment.next_step_id.in_(list(steps)))
-    return session.execute(found).all()
+    return [(row, Ended(state, accepted, ended)) for row, state, accepted, ended in session.execute(found)]
 
 
 def planned(session: Session, enrollment: Enrollment) -> int | None:
@@ -218,7 +193,7 @@ def planned(session: Session, enrollment: Enrollment) -> int | None:
     return session.scalar(found)
 
 
-def barred(session: Session, people: Iterable[Subscriber]) -> dict[int, str]:
+def barred(session: Session, people: Iterable[Subscriber | Reader]) -> dict[int, str]:
     """Who of these must not get a series, by id, and why in words (semantics 3.13)."""
     secret = current().secret_key
     prints = {tokens.fingerprint(secret, person.email_key): person for person in people}
@@ -253,13 +228,11 @@ def under_way(
 
 
 def active(session: Session, subscriber_id: int, sequence_id: int | None = None) -> Sequence[Enrollment]:
-    """What a person is under way in; only that sequence where it is given."""
-    found = select(Enrollment).where(
-        Enrollment.subscriber_id == subscriber_id, Enrollment.state == EnrollmentState.ACTIVE
-    )
+    """What a person is in; only that sequence where it is given."""
+    found = select(Enrollment).where(Enrollment.subscriber_id == subscriber_id, Enrollment.state.in_(UNDER_WAY))
     if sequence_id is not None:
         found = found.where(Enrollment.sequence_id == sequence_id)
-    return session.scalars(found).all()
+    return session.scalars(found.order_by(Enrollment.id)).all()
 
 
 def enrollments(session: Session, subscriber_id: int) -> Sequence[tuple[Enrollment, models.Sequence]]:

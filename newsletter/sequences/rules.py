@@ -6,12 +6,9 @@ copy in memory, and nobody else works out when something is due.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from newsletter.civil import instant, zone_of
@@ -27,12 +24,14 @@ from newsletter.sequences.civil import (
     next_instant,
     problem_with,
 )
-from newsletter.sequences.conditions import NOTHING_KNOWN, Condition, Facts, holds, leaves, say
+from newsletter.sequences.conditions import NOTHING_KNOWN, Facts, holds, leaves, say
+from newsletter.sequences.course import AT_ONCE, END, Course, Kind, Place, Reentry, Step
 
 __all__ = [
     "ENROLLMENT_WORDS",
     "EVERY_DAY",
     "NOTHING_KNOWN",
+    "UNDER_WAY",
     "CaughtUp",
     "CountsFrom",
     "Course",
@@ -78,6 +77,8 @@ class EnrollmentState(StrEnum):
     EXITED = "exited"  # left before the end, with the reason
 
 
+# In a sequence: who has had all of an evergreen one is still in it.
+UNDER_WAY = (EnrollmentState.ACTIVE, EnrollmentState.CAUGHT_UP)
 ENROLLMENT_WORDS = {
     EnrollmentState.ACTIVE: "under way",
     EnrollmentState.CAUGHT_UP: "waiting for new emails",
@@ -86,112 +87,8 @@ ENROLLMENT_WORDS = {
 }
 
 
-class Kind(StrEnum):
-    """What a step does when its moment has come."""
-
-    EMAIL = "email"
-    WAIT = "wait"  # nothing: it is its delay
-    CONDITION = "condition"  # asks about the reader and goes on at one of two later steps
-    TAG = "tag"
-    MOVE = "move"  # ends this sequence and begins another one
-    END = "end"
-
-
-class Reentry(StrEnum):
-    """Whether a person may have a sequence more than once (semantics 3.12)."""
-
-    NEVER = "never"
-    COMPLETED = "completed"  # once they have had it to its end
-    ALWAYS = "always"  # whenever they are not in it, after the cool-down
-
-
 # Without it two sequences that move their readers to each other would mail them without end.
 SHORTEST_COOLDOWN = timedelta(days=1)
-AT_ONCE = Timing()
-END = "end"  # where a condition may lead beside a step's key
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step as the planner sees it."""
-
-    id: int
-    key: str
-    position: int
-    kind: str = Kind.EMAIL
-    timing: Timing = AT_ONCE
-    config: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    deleted: bool = False
-
-
-@dataclass(frozen=True)
-class Course:
-    """A sequence as the planner sees it; `steps` in the order of their positions, deleted ones among them.
-
-    What is later than `overdue_hours` is not moved into the next window but handed over as late as it is (3.16).
-    """
-
-    id: int = 0
-    slug: str = ""
-    steps: tuple[Step, ...] = ()
-    min_gap_hours: int = 20
-    evergreen: bool = False
-    reentry: str = Reentry.NEVER
-    cooldown_days: int = 0
-    goal: Condition = field(default_factory=dict, hash=False)
-    exits: tuple[Condition, ...] = field(default=(), hash=False)
-    overdue_hours: int = 48
-
-    @cached_property
-    def _by_id(self) -> dict[int, Step]:
-        return {step.id: step for step in self.steps}
-
-    @cached_property
-    def asks(self) -> bool:
-        """Whether its way depends on facts about the reader; if not, nobody need read them."""
-        live = any(step.kind == Kind.CONDITION for step in self.steps if not step.deleted)
-        return bool(self.goal or self.exits or live)
-
-    def step(self, step_id: int | None) -> Step | None:
-        """The step with that id, unless it was deleted."""
-        found = self._by_id.get(step_id) if step_id is not None else None
-        return None if found is None or found.deleted else found
-
-    def after(self, step_id: int | None, skips: frozenset[int] = frozenset()) -> Step | None:
-        """The step that follows the one with that id (which may be deleted) and is not among `skips`.
-
-        The first one after None.
-        """
-        known = self._by_id.get(step_id) if step_id is not None else None
-        passed = known.position if known else -1
-        ahead = (step for step in self.steps if step.position > passed)
-        return next((step for step in ahead if not step.deleted and step.id not in skips), None)
-
-    def onward(self, step: Step, key: str, skips: frozenset[int] = frozenset()) -> Step | None:
-        """Where a condition's branch leads: to the later step of that key, "" the next one, None the end.
-
-        Only ever forward, so that no reader walks in circles; a step that was deleted leads to what follows it.
-        """
-        if key == END:
-            return None
-        named = next((other for other in self.steps if key and other.key == key), None)
-        if named is None or named.position <= step.position:
-            return self.after(step.id, skips)
-        return self.after(named.id, skips) if named.deleted or named.id in skips else named
-
-
-@dataclass(frozen=True, slots=True)
-class Place(Way):
-    """Where a reader stands: at which step, and when it is due (None while its email is on its way).
-
-    `step_id` None: at the end; `last_id` is the step passed last; `skips` are passed over, as if they were not there:
-    a step this reader has had already, which an edit moved ahead of them (semantics 3.1).
-    """
-
-    step_id: int | None = None
-    due_at: datetime | None = None
-    last_id: int | None = None
-    skips: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +223,8 @@ def arrive(course: Course, place: Place, facts: Facts, *, zone: ZoneInfo, now: d
             return replace(place, due_at=None), [*effects, Mail(step, was_due)]
         place, done = _taken(course, place, step, facts, was_due, zone=zone)
         effects += done
-        facts = _with_tags(facts, done)
+        for effect in done:
+            facts = with_tags(facts, effect)
     return place, effects
 
 
@@ -387,8 +285,21 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(str(name) for name in value) if isinstance(value, list | tuple) else ()
 
 
-def _with_tags(facts: Facts, effects: list[Effect]) -> Facts:
-    for effect in effects:
-        if isinstance(effect, Tagged):
-            facts = replace(facts, tags=facts.tags.difference(effect.remove).union(effect.add))
-    return facts
+def with_tags(facts: Facts, effect: Effect) -> Facts:
+    """A reader's facts after an effect of a step."""
+    if not isinstance(effect, Tagged):
+        return facts
+    return replace(facts, tags=facts.tags.difference(effect.remove).union(effect.add))
+
+
+def ending(*, evergreen: bool) -> EnrollmentState:
+    """Where a reader stands who had the last step (semantics 3.11)."""
+    return EnrollmentState.CAUGHT_UP if evergreen else EnrollmentState.FINISHED
+
+
+def woken(course: Course, place: Place, *, zone: ZoneInfo, now: datetime) -> Place | None:
+    """Where a reader goes on who had everything, when there is more now (semantics 3.11); None when there is not."""
+    step = course.after(place.last_id, place.skips)
+    if step is None:
+        return None
+    return replace(place, step_id=step.id, due_at=due(course, step, place, zone=zone, now=now))

@@ -1,0 +1,140 @@
+"""The worker's side of the planner: readers who are due take their step, those whose email has ended go on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from newsletter.accounts import queries as accounts
+from newsletter.audience import actions as audience
+from newsletter.audience import queries as people
+from newsletter.audience.queries import Reader
+from newsletter.delivery import actions as delivery
+from newsletter.delivery.actions import Due
+from newsletter.delivery.rules import Lane, State
+from newsletter.sequences import actions, facts, queries, ready, rules
+from newsletter.sequences.models import Enrollment
+from newsletter.sequences.rules import (
+    CaughtUp,
+    Course,
+    Effect,
+    EnrollmentState,
+    Facts,
+    Finished,
+    Left,
+    Mail,
+    Moved,
+    Place,
+    Tagged,
+)
+
+
+@dataclass
+class _Turn:
+    """What one turn has read for all its readers, and the emails that it plans in one go."""
+
+    session: Session
+    now: datetime
+    courses: Mapping[int, Course]
+    readers: Mapping[int, Reader]
+    known: dict[int, Facts]
+    studio_zone: str
+    rows: Sequence[Enrollment]
+    mails: list[Due] = field(default_factory=list)
+
+    def zone(self, row: Enrollment) -> ZoneInfo:
+        return rules.zone_of(self.readers[row.subscriber_id].timezone, self.studio_zone)
+
+
+def plan_due(session: Session, now: datetime, limit: int) -> int:
+    """Let up to `limit` readers whose step is due take it; emails go to the ledger. Returns how many were looked at."""
+    rows = ready.due(session, now, limit)
+    turn = _read(session, rows, now)
+    barred = queries.barred(session, turn.readers.values())
+    for row in rows:
+        if row.state != EnrollmentState.ACTIVE:
+            continue  # ended by what another step of this turn did
+        if row.subscriber_id in barred:
+            actions.end(session, row, EnrollmentState.EXITED, barred[row.subscriber_id], now)
+            continue
+        course, place = turn.courses[row.sequence_id], queries.place(row)
+        place, effects = rules.arrive(course, place, turn.known[row.id], zone=turn.zone(row), now=now)
+        _carry_out(turn, row, place, effects)
+    _finish(turn)
+    return len(rows)
+
+
+def settle(session: Session, now: datetime, limit: int) -> int:
+    """Let up to `limit` readers whose planned email has ended go on to their next step; returns how many did."""
+    ended = queries.settled(session, limit)
+    turn = _read(session, [row for row, _ in ended], now)
+    withdrawn = {row.subscriber_id for row, email in ended if email.state == State.CANCELED}
+    barred = queries.barred(session, [turn.readers[one] for one in sorted(withdrawn)])
+    for row, email in ended:
+        if email.state == State.REJECTED:
+            actions.end(session, row, EnrollmentState.EXITED, "address not working", now)
+        elif row.subscriber_id in barred:
+            actions.end(session, row, EnrollmentState.EXITED, barred[row.subscriber_id], now)
+        else:
+            # Sent: the next delay counts from there. Canceled by hand or given up: from the end of that.
+            at, sent = email.accepted_at or email.ended_at or now, email.state == State.ACCEPTED
+            course, place = turn.courses[row.sequence_id], queries.place(row)
+            place, effects = rules.passed(course, place, at, turn.known[row.id], sent=sent, zone=turn.zone(row))
+            _carry_out(turn, row, place, effects)
+    _finish(turn)
+    return len(ended)
+
+
+def _read(session: Session, rows: Sequence[Enrollment], now: datetime) -> _Turn:
+    courses = queries.courses(session, {row.sequence_id for row in rows})
+    readers = people.readers(session, sorted({row.subscriber_id for row in rows})) if rows else {}
+    known = facts.load(session, [(row.id, row.subscriber_id) for row in rows], courses)
+    return _Turn(session, now, courses, readers, known, accounts.studio(session).timezone, rows)
+
+
+def _carry_out(turn: _Turn, row: Enrollment, place: Place, effects: Iterable[Effect]) -> None:
+    """Write down where a reader stands now, and do what the planner says."""
+    row.waits_since, row.last_sent_at, row.last_step_id = place.since, place.sent_at, place.last_id
+    row.next_step_id, row.next_due_at = place.step_id, place.due_at
+    for effect in effects:
+        match effect:
+            case Mail(step, at):
+                turn.mails.append(Due(queries.reason(step.id, row.id), row.subscriber_id, at))
+            case Tagged():
+                _tag(turn, row, effect)
+            case Moved(to_slug=slug):
+                _move(turn, row, slug, effect.at)
+            case CaughtUp():
+                row.state = EnrollmentState.CAUGHT_UP
+            case Finished(at):
+                actions.end(turn.session, row, EnrollmentState.FINISHED, "", at)
+            case Left(why, _):
+                actions.end(turn.session, row, EnrollmentState.EXITED, why, turn.now)
+
+
+def _tag(turn: _Turn, row: Enrollment, effect: Tagged) -> None:
+    """Change the reader's tags; what comes later in this turn sees them."""
+    for name in effect.add:
+        audience.add_tag(turn.session, row.subscriber_id, name, turn.now)
+    for name in effect.remove:
+        audience.remove_tag(turn.session, row.subscriber_id, name, turn.now)
+    for other in turn.rows:
+        if other.subscriber_id == row.subscriber_id:
+            turn.known[other.id] = rules.with_tags(turn.known[other.id], effect)
+
+
+def _move(turn: _Turn, row: Enrollment, slug: str, at: datetime) -> None:
+    """End this series and begin the other, as of the moment that this step was due."""
+    other = queries.by_slug(turn.session, slug)
+    actions.end(turn.session, row, EnrollmentState.FINISHED, f"moved on to “{other.name if other else slug}”", at)
+    if other is not None:
+        actions.enroll(turn.session, other.id, row.subscriber_id, f"series:{turn.courses[row.sequence_id].slug}", at)
+
+
+def _finish(turn: _Turn) -> None:
+    turn.session.flush()
+    delivery.plan_each(turn.session, turn.mails, lane=Lane.SEQUENCE, now=turn.now)
