@@ -27,6 +27,7 @@ from newsletter.magnets import admin as magnets_admin
 from newsletter.magnets import pages as magnets_pages
 from newsletter.messages import pages as media_pages
 from newsletter.sequences import admin as sequences_admin
+from newsletter.sequences import steps_admin
 from newsletter.settings import Settings
 from newsletter.signup import api as signup_api
 from newsletter.signup import leaving as signup_leaving
@@ -55,6 +56,7 @@ DOORS = (
     relays_admin.bp,
     broadcasts_admin.bp,
     sequences_admin.bp,
+    steps_admin.bp,
     calendar_admin.bp,
     magnets_admin.bp,
     landing_admin.bp,

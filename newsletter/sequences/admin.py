@@ -1,8 +1,9 @@
-"""Series of emails: their steps, how they read, and who is where in them."""
+"""Series of emails: all of them, one as a line of steps with its people, and its settings."""
 
 from __future__ import annotations
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from newsletter import addresses, clock
@@ -10,16 +11,16 @@ from newsletter.accounts import actions as accounts
 from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
-from newsletter.errors import InputError, NotFound, RenderError, SourceError, SuppleError
-from newsletter.messages.compiling import Rendered
-from newsletter.sequences import actions, previews, queries, wording
-from newsletter.sequences.models import Step
-from newsletter.sequences.previews import NAMED, READERS, Words
+from newsletter.errors import InputError, NotFound, SuppleError
+from newsletter.sequences import actions, editor, edits, making, queries, saying, stepforms
+from newsletter.sequences.models import Enrollment, Sequence
 from newsletter.sequences.rules import ENROLLMENT_WORDS
-from newsletter.web.isolation import SANDBOX, isolated
+from newsletter.sequences.stepforms import Form
 from newsletter.web.paging import list_page
 
 bp = admin_blueprint("sequences", __name__, "/admin/sequences")
+
+AGAIN = 307  # the browser sends the same form on to where an edit shows what it does
 
 
 @bp.get("")
@@ -38,116 +39,137 @@ def every() -> str:
     )
 
 
+@bp.get("/new")
+def new() -> str:
+    """What a new series is called."""
+    return render_template("sequences/new.html", name="", description="", problem=None)
+
+
+@bp.post("")
+def create() -> Response | tuple[str, int]:
+    """Begin a series without steps."""
+    name, description, now = request.form.get("name", ""), request.form.get("description", ""), clock.now()
+    try:
+        with transaction() as session:
+            series_id = making.begin(session, name, description, now).id
+            accounts.record(session, "series.begun", by=current_operator().id, now=now, subject=f"sequence:{series_id}")
+    except InputError as problem:
+        page = render_template("sequences/new.html", name=name, description=description, problem=problem)
+        return page, problem.status
+    return redirect(url_for("sequences.show", sequence_id=series_id))
+
+
 @bp.get("/<int:sequence_id>")
 def show(sequence_id: int) -> str:
-    """One series: its emails one under the other with the waits between them, and its people."""
+    """One series: its steps one under the other with the waits between them, and its people."""
     session = db.session()
     series = queries.sequence(session, sequence_id)
-    steps = queries.steps(session, sequence_id)
+    lines = editor.lines(session, series)
+    called = editor.names(session, editor.draft(session, series))
     search, state = request.args.get("q", "").strip(), request.args.get("state", "")
+    at_step = request.args.get("step", type=int)
+    people = queries.people_in(sequence_id, search=search, state=state)
+    if at_step:
+        people = people.where(Enrollment.next_step_id == at_step)
     return render_template(
         "sequences/series.html",
         series=series,
-        steps=[(row, previews.words_of(row), queries.timing_words(row, first=row is steps[0])) for row in steps],
-        numbers={row.id: at for at, row in enumerate(steps, 1)},
+        lines=lines,
+        named={line.step.id: line.named for line in lines},
+        places={line.step.id: editor.ways_of_moving(lines, line.step.id) for line in lines},
+        said=editor.rules_in_words(series, called),
         states=queries.states(session, [sequence_id])[sequence_id],
-        waiting=queries.waiting_at(session, sequence_id),
-        sent=queries.sent_counts(session, [row.id for row in steps]),
-        listing=list_page(session, queries.people_in(sequence_id, search=search, state=state), scalars=False),
-        filtered=bool(search or state),
+        listing=list_page(session, people, scalars=False),
+        filtered=bool(search or state or at_step),
         state=state,
+        at_step=at_step,
+        has_page=current_app.view_functions.__contains__,
+        KIND_WORDS=saying.KIND_WORDS,
         ENROLLMENT_WORDS=ENROLLMENT_WORDS,
     )
 
 
-@bp.get("/<int:sequence_id>/steps/<int:step_id>")
-def step(sequence_id: int, step_id: int) -> str:
-    """One email of a series: its words on one side, what a reader sees on the other."""
-    row = queries.step(db.session(), sequence_id, step_id)
-    return _step_page(row, previews.words_of(row), None)
+@bp.get("/<int:sequence_id>/settings")
+def settings(sequence_id: int) -> str:
+    """What holds for a whole series: its name, the least time between emails, coming again, the ways out."""
+    series = queries.sequence(db.session(), sequence_id)
+    return _settings_page(db.session(), series, _rules_of(series), None)
 
 
-def _step_page(row: Step, words: Words, problem: SuppleError | None) -> str:
-    session = db.session()
-    steps = queries.steps(session, row.sequence_id)
-    at = [other.id for other in steps].index(row.id)
-    reader = _reader()
-    made: Rendered | None = None
-    try:
-        made = _made(row.sequence_id, words, reader)
-    except (SourceError, RenderError) as found:
-        problem = problem or found
+def _rules_of(series: Sequence) -> dict[str, str]:
+    return {
+        "name": series.name,
+        "description": series.description,
+        "min_gap_hours": str(series.min_gap_hours),
+        "reentry": series.reentry,
+        "cooldown_days": str(series.cooldown_days),
+        "evergreen": "yes" if series.evergreen else "",
+        **stepforms.condition_fields(series.goal, "goal"),
+        **stepforms.exit_fields(series.exits),
+    }
+
+
+def _settings_page(session: Session, series: Sequence, fields: dict[str, str], problem: SuppleError | None) -> str:
     return render_template(
-        "sequences/step.html",
-        series=queries.sequence(session, row.sequence_id),
-        step=row,
-        words=words,
-        number=at + 1,
-        before=steps[at - 1] if at else None,
-        after=steps[at + 1] if at + 1 < len(steps) else None,
-        wait=queries.timing_words(row, first=at == 0),
-        made=made,
+        "sequences/settings.html",
+        series=series,
+        fields=fields,
         problem=problem,
-        readers=READERS,
-        reader=reader,
-        sandbox=SANDBOX,
-        view=request.args.get("view", "") if made else "",
+        offered=editor.choices(session, series, None),
+        why_not_delete=making.why_not_delete(session, series),
+        REENTRY_WORDS=saying.REENTRY_WORDS,
+        IF_KINDS=stepforms.IF_KINDS,
+        COMPARISONS=stepforms.COMPARISONS,
     )
 
 
-def _reader() -> str:
-    asked = request.values.get("reader", NAMED)
-    return asked if asked in READERS else NAMED
+def _form() -> Form:
+    return Form(dict(request.form.lists()))
 
 
-def _made(sequence_id: int, words: Words, reader: str) -> Rendered:
+def _typed_over(fields: dict[str, str], form: Form) -> dict[str, str]:
+    return fields | {name: form.get(name) for name in fields if name in form or name.endswith(("_not", "green"))}
+
+
+@bp.post("/<int:sequence_id>/name")
+def rename(sequence_id: int) -> Response | tuple[str, int]:
+    """Keep another name and description."""
     session = db.session()
-    return previews.preview(session, queries.sequence(session, sequence_id), words, reader, clock.now())
-
-
-def _typed() -> Words:
-    form = request.form
-    return Words(form.get("subject", ""), form.get("preheader", ""), form.get("body", ""))
-
-
-def _framed(sequence_id: int, words: Words) -> Response:
+    series = queries.sequence(session, sequence_id)
+    name, description = request.form.get("name", ""), request.form.get("description", "")
     try:
-        return isolated(_made(sequence_id, words, _reader()).html)
-    except (SourceError, RenderError) as problem:
-        return isolated(render_template("admin/frame_problem.html", problem=problem))
+        with transaction() as writing:
+            making.rename(writing, sequence_id, name, description)
+    except InputError as problem:
+        fields = _rules_of(series) | {"name": name, "description": description}
+        return _settings_page(session, series, fields, problem), problem.status
+    flash("Saved.")
+    return redirect(url_for("sequences.settings", sequence_id=sequence_id))
 
 
-@bp.get("/<int:sequence_id>/steps/<int:step_id>/frame")
-def frame(sequence_id: int, step_id: int) -> Response:
-    """The kept email as HTML, for the frame."""
-    return _framed(sequence_id, previews.words_of(queries.step(db.session(), sequence_id, step_id)))
-
-
-@bp.post("/<int:sequence_id>/steps/<int:step_id>/frame")
-def typed_frame(sequence_id: int, step_id: int) -> Response:
-    """The typed email as HTML, for the frame; nothing is kept."""
-    queries.step(db.session(), sequence_id, step_id)
-    return _framed(sequence_id, _typed())
-
-
-@bp.post("/<int:sequence_id>/steps/<int:step_id>")
-def reword(sequence_id: int, step_id: int) -> Response | tuple[str, int]:
-    """Keep new words, if every reader's email can be made of them."""
-    words = _typed()
-    row = queries.step(db.session(), sequence_id, step_id)
+@bp.post("/<int:sequence_id>/rules")
+def rules(sequence_id: int) -> Response | tuple[str, int]:
+    """Rules as typed: shown again with what is wrong, or sent on to where their effect is shown."""
+    session = db.session()
+    series = queries.sequence(session, sequence_id)
     try:
-        for reader in READERS:
-            _made(sequence_id, words, reader)
-        source = wording.write(words.subject, words.preheader, words.body)
-    except (SourceError, RenderError) as problem:
-        return _step_page(row, words, problem), problem.status
+        whole = editor.draft(session, series)
+        edits.read(_form(), whole).on(whole)
+    except SuppleError as problem:
+        return _settings_page(session, series, _typed_over(_rules_of(series), _form()), problem), problem.status
+    return redirect(url_for("edits.look", sequence_id=sequence_id), AGAIN)
+
+
+@bp.post("/<int:sequence_id>/delete")
+def delete(sequence_id: int) -> Response:
+    """Throw away a series that nobody was ever in."""
     with transaction() as session:
-        actions.reword(session, sequence_id, step_id, source)
+        name = making.delete(session, sequence_id)
         accounts.record(
-            session, "series.reworded", by=current_operator().id, now=clock.now(), subject=f"step:{step_id}"
+            session, "series.deleted", by=current_operator().id, now=clock.now(), subject=f"sequence:{sequence_id}"
         )
-    flash("Saved. Whoever has not got this email yet gets these words.")
-    return redirect(url_for("sequences.step", sequence_id=sequence_id, step_id=step_id, reader=_reader()))
+    flash(f"The series “{name}” is deleted.")
+    return redirect(url_for("sequences.every"))
 
 
 @bp.post("/<int:sequence_id>/people")

@@ -9,7 +9,7 @@ from typing import Any
 KIND_WORDS = {
     "email": "Email",
     "wait": "Wait",
-    "condition": "Fork",
+    "condition": "Question",
     "tag": "Tag",
     "move": "Another series",
     "end": "End",
@@ -17,7 +17,7 @@ KIND_WORDS = {
 KIND_HELP = {
     "email": "A letter to the reader.",
     "wait": "Some time passes; the next step counts from its end.",
-    "condition": "A question about the reader; yes and no go different ways.",
+    "condition": "Asks something about the reader; yes and no may go different ways.",
     "tag": "Gives the reader a tag, or takes one away.",
     "move": "Here they change over to another series.",
     "end": "Nothing more comes after this.",
@@ -69,7 +69,7 @@ def _say_field(condition: Mapping[str, Any], no: bool) -> str:
 
 
 def say_jump(key: str, names: Names = NOBODY_KNOWN) -> str:
-    """Where a fork leads: “on to the next step”, “to email 4”, “the series ends”."""
+    """Where a question leads: “on to the next step”, “to email 4”, “the series ends”."""
     if not key:
         return "on to the next step"
     return "the series ends" if key == "end" else f"to {names.steps.get(key, f'“{key}”')}"
@@ -86,6 +86,15 @@ def say_step(kind: str, config: Mapping[str, Any], names: Names = NOBODY_KNOWN) 
         slug = str(config.get("to", ""))
         return f"They change over to the series “{names.series.get(slug, slug)}”."
     return {"wait": "Nothing is sent.", "end": "The series ends here."}.get(kind, "")
+
+
+def title_of(kind: str, config: Mapping[str, Any], names: Names = NOBODY_KNOWN) -> str:
+    """A step that sends nothing as the heading of its card: “If they have the tag “client””, “Wait”."""
+    if kind == "condition":
+        return f"If they {say_condition(config.get('if', {}), names)}"
+    if kind == "wait":
+        return "Wait"
+    return say_step(kind, config, names).removesuffix(".")
 
 
 def _say_tags(add: Iterable[str], remove: Iterable[str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from newsletter.errors import SourceError
-from newsletter.sequences import timing
+from newsletter.sequences import conditions, timing
 from newsletter.sequences.rules import EVERY_DAY, CountsFrom, Timing, Unit, mask
 
 Config = dict[str, Any]
@@ -14,21 +14,31 @@ LONGEST_TAG = 80
 
 # What a form offers, in its order: the word that is sent, and the words beside it.
 IF_KINDS = {
-    "tag": "has the tag",
-    "clicked": "pressed a link in",
-    "downloaded": "downloaded",
-    "field": "has a field",
+    "tag": "they have the tag",
+    "clicked": "they pressed a link in",
+    "downloaded": "they downloaded",
+    "field": "their field",
 }
 COMPARISONS = {"equals": "is", "contains": "contains", "set": "is filled in"}
-ANY = "any"
 
 
-class Form(Protocol):
-    """What a browser sent: one value of a name, or all of them."""
+class Form:
+    """What a browser sent, as `dict(request.form.lists())`: one value of a name, "" where there is none, or all."""
 
-    def get(self, name: str, default: str = "", /) -> str: ...  # noqa: D102
+    def __init__(self, sent: Mapping[str, Sequence[str]]) -> None:
+        self._sent = sent
 
-    def getlist(self, name: str, /) -> list[str]: ...  # noqa: D102
+    def __contains__(self, name: str) -> bool:
+        return name in self._sent
+
+    def get(self, name: str) -> str:
+        """The first value of that name."""
+        values = self._sent.get(name, ())
+        return values[0] if values else ""
+
+    def getlist(self, name: str) -> list[str]:
+        """Every value of that name."""
+        return list(self._sent.get(name, ()))
 
 
 def timing_of(form: Form) -> Timing:
@@ -111,22 +121,30 @@ def condition_of(form: Form, prefix: str) -> Config:
         raise SourceError(f"“{kind}” is nothing that can be asked.", remedy="Choose one of the questions.")
     value = " ".join(form.get(f"{prefix}_{kind}").split())
     if not value:
-        raise SourceError(f"It is not said what is asked: {IF_KINDS[kind]} what?", remedy="Fill in the field beside it.")
+        raise SourceError(
+            f"It is not said what is asked: {IF_KINDS[kind]} what?", remedy="Fill in the field beside it."
+        )
     found: Config = {kind: value}
     if kind == "field":
         comparison = form.get(f"{prefix}_is") or "equals"
         if comparison not in COMPARISONS:
             raise SourceError(f"“{comparison}” is no comparison.", remedy="Choose one of those offered.")
         found |= {"is": comparison, "value": "" if comparison == "set" else form.get(f"{prefix}_text").strip()}
-    return found | ({"not": True} if form.get(f"{prefix}_not") == "yes" else {})
+    found |= {"not": True} if form.get(f"{prefix}_not") == "yes" else {}
+    problem = conditions.problem_with(found)
+    if problem:
+        raise SourceError(problem, remedy="Fill in what is missing.")
+    return found
 
 
 def condition_fields(condition: Mapping[str, Any], prefix: str) -> dict[str, str]:
     """A condition as its form shows it."""
     kind = next((name for name in IF_KINDS if name in condition), "")
-    fields = {"kind": kind, "is": str(condition.get("is", "equals")), "text": str(condition.get("value", ""))}
+    comparison = str(condition.get("is", "equals"))
+    negated = bool(condition.get("not")) != (comparison == "not")
+    fields = {"kind": kind, "text": str(condition.get("value", "")), "not": "yes" if negated else ""}
+    fields["is"] = "equals" if comparison == "not" else comparison
     fields |= {name: str(condition.get(name, "")) for name in IF_KINDS}
-    fields["not"] = "yes" if condition.get("not") else ""
     return {f"{prefix}_{name}": value for name, value in fields.items()}
 
 

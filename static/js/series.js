@@ -1,0 +1,136 @@
+/* The steps of a series by hand: drag a step by its handle, or take it with Enter and move it with the arrow keys.
+   Where it is put down, the form that moves it is sent; without this script there are buttons for the same. */
+"use strict";
+
+(() => {
+  const list = document.querySelector("[data-line]");
+  const mover = document.querySelector("[data-mover]");
+  const news = document.querySelector("[data-news]");
+  if (!list || !mover || list.children.length < 2) return;
+  const EDGE = 70; // pixels from the window's edge at which the page scrolls along
+  const steps = () => [...list.children];
+  const place = (step) => steps().indexOf(step) + 1;
+  let held = null; // { step, from }: what is in the hand, and the place it was taken from
+
+  function say(words) {
+    news.textContent = words;
+  }
+
+  function take(step) {
+    held = { step, from: place(step) };
+    step.classList.add("is-held");
+    list.classList.add("is-busy");
+  }
+
+  function letGo() {
+    held.step.classList.remove("is-held");
+    list.classList.remove("is-busy");
+    held = null;
+  }
+
+  /* The others go round it: the step itself stays in the page, and keeps the pointer and the focus. */
+  function up(step) {
+    step.after(step.previousElementSibling);
+  }
+
+  function down(step) {
+    step.before(step.nextElementSibling);
+  }
+
+  function putBack() {
+    const { step, from } = held;
+    while (place(step) > from) up(step);
+    while (place(step) < from) down(step);
+    letGo();
+  }
+
+  function putDown() {
+    const { step, from } = held;
+    const to = place(step);
+    letGo();
+    if (to === from) return;
+    say(`${step.dataset.named}: going to place ${to}…`);
+    mover.elements.step.value = step.dataset.step;
+    mover.elements.to.value = to;
+    mover.submit();
+  }
+
+  /* By pointer: the step follows in whole places, so that it always lies where it would come to lie. */
+  function middle(step) {
+    const box = step.getBoundingClientRect();
+    return box.top + box.height / 2;
+  }
+
+  function follow(y) {
+    const { step } = held;
+    while (step.previousElementSibling && y < middle(step.previousElementSibling)) up(step);
+    while (step.nextElementSibling && y > middle(step.nextElementSibling)) down(step);
+    if (y < EDGE) window.scrollBy(0, -12);
+    else if (y > window.innerHeight - EDGE) window.scrollBy(0, 12);
+  }
+
+  function drag(handle, step) {
+    handle.addEventListener("pointerdown", (event) => {
+      if (event.button || held) return;
+      event.preventDefault();
+      handle.focus();
+      handle.setPointerCapture(event.pointerId);
+      take(step);
+    });
+    handle.addEventListener("pointermove", (event) => {
+      if (held && handle.hasPointerCapture(event.pointerId)) follow(event.clientY);
+    });
+    handle.addEventListener("pointerup", () => held && putDown());
+    handle.addEventListener("pointercancel", () => held && putBack());
+  }
+
+  /* By keyboard */
+  function keys(handle, step) {
+    handle.addEventListener("keydown", (event) => {
+      const mine = held && held.step === step;
+      if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        if (mine) return putDown();
+        take(step);
+        return say(`${step.dataset.named} is in your hand, at place ${place(step)} of ${steps().length}. Arrow keys move it, Enter puts it down, Escape puts it back.`);
+      }
+      if (!mine) return undefined;
+      if (event.key === "Escape") {
+        putBack();
+        return say("Back where it was; nothing is changed.");
+      }
+      if (!event.key.startsWith("Arrow")) return undefined;
+      event.preventDefault();
+      if (event.key === "ArrowUp" && step.previousElementSibling) up(step);
+      if (event.key === "ArrowDown" && step.nextElementSibling) down(step);
+      step.scrollIntoView({ block: "nearest" });
+      return say(`Place ${place(step)} of ${steps().length}.`);
+    });
+    handle.addEventListener("blur", () => held && held.step === step && putBack());
+  }
+
+  for (const step of steps()) {
+    const handle = document.createElement("button");
+    handle.type = "button";
+    handle.className = "line-tool line-handle";
+    handle.title = "Drag, or press Enter and use the arrow keys";
+    handle.setAttribute("aria-label", `Move ${step.dataset.named}`);
+    handle.innerHTML = list.parentElement.querySelector("[data-grip]").innerHTML;
+    step.querySelector(".line-tools").prepend(handle);
+    drag(handle, step);
+    keys(handle, step);
+  }
+
+  /* Only one menu is open at a time, and a press elsewhere or Escape closes it. */
+  const menus = () => [...list.querySelectorAll("details[open]")];
+  document.addEventListener("click", (event) => {
+    for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of menus()) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+})();
