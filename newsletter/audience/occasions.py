@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Select, delete, insert, literal, select, true
 from sqlalchemy.orm import Session
 
 from newsletter.audience.models import Occasion
@@ -47,6 +47,16 @@ def to_many(
     if rows:
         session.execute(insert(Occasion), rows)
         after_commit(session, wake)
+
+
+def to_selected(session: Session, people: Select[int], kind: Happened, what: str, at: datetime) -> None:
+    """Tell that something happened with everybody whose id is selected, as a crowd; in one statement, however many."""
+    values = people.add_columns(*(literal(value) for value in (str(kind), what)), literal(at, Occasion.at.type), true())
+    columns = [
+        column.key for column in (Occasion.subscriber_id, Occasion.kind, Occasion.what, Occasion.at, Occasion.crowd)
+    ]
+    session.execute(insert(Occasion).from_select(columns, values))
+    after_commit(session, wake)
 
 
 def any_waiting(session: Session) -> bool:

@@ -158,6 +158,11 @@ def reachable(tag: str = "") -> Select[int]:
     return found
 
 
+def count_reachable(session: Session, tag: str = "") -> int:
+    """How many may get a broadcast, or how many of those with `tag`."""
+    return session.scalar(select(func.count()).select_from(reachable(tag).subquery())) or 0
+
+
 def latest_consent(session: Session, subscriber_id: int) -> Consent | None:
     """The consent a person asked for last."""
     found = select(Consent).where(Consent.subscriber_id == subscriber_id)

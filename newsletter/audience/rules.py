@@ -37,6 +37,7 @@ class Happened(StrEnum):
     UNTAG = "untag"  # lost a tag
     FIELD = "field"  # a custom field of theirs was set or changed
     ZONE = "zone"  # their time zone was changed
+    ASKED = "asked"  # an operator wants them in a series, one of many
 
 
 LONGEST_TAG, LONGEST_NAME, LONGEST_FIELD = 80, 120, 500

@@ -30,8 +30,8 @@ from newsletter.sequences.triggers import PACE, Kind, Opening
 FACTS = frozenset({Happened.TAG, Happened.UNTAG, Happened.MAGNET, Happened.FIELD})
 
 
-def add(session: Session, sequence_id: int, kind: str, what: str, config: Mapping[str, Any], now: datetime) -> Trigger:
-    """Let people join a series from now on whenever this happens; raises InputError when it cannot be asked."""
+def checked(sequence_id: int, kind: str, what: str, config: Mapping[str, Any]) -> Opening:
+    """A trigger with its names as they are kept; raises InputError when it cannot be asked."""
     if kind == Kind.TAG:
         what = audience_rules.tidy_tag(what)
     elif kind == Kind.DATE:
@@ -39,11 +39,17 @@ def add(session: Session, sequence_id: int, kind: str, what: str, config: Mappin
     problem = triggers.problem_with(kind, what, config)
     if problem:
         raise InputError(problem, remedy="Correct it and try again.")
+    return Opening(sequence_id, kind, what, dict(config))
+
+
+def add(session: Session, sequence_id: int, kind: str, what: str, config: Mapping[str, Any], now: datetime) -> Trigger:
+    """Let people join a series from now on whenever this happens; raises InputError when it cannot be asked."""
+    opening = checked(sequence_id, kind, what, config)
     row = Trigger(
         sequence_id=sequence_id,
-        kind=kind,
-        what=what,
-        config=dict(config),
+        kind=opening.kind,
+        what=opening.what,
+        config=dict(opening.config),
         enabled=True,
         through_id=0,
         through_at=None,
@@ -97,6 +103,11 @@ def replace(session: Session, sequence_id: int, wanted: Sequence[Mapping[str, An
     return changed
 
 
+def ask_tagged(session: Session, sequence_id: int, tag: str, now: datetime) -> None:
+    """Let everybody who has a tag already join a series, one after another like a crowd from a file."""
+    occasions.to_selected(session, people.reachable(tag), Happened.ASKED, str(sequence_id), now)
+
+
 def take_in(session: Session, now: datetime, limit: int) -> int:
     """Look at up to `limit` things that just happened; who is to join because of them joins; returns how many."""
     told = occasions.take(session, limit)
@@ -129,8 +140,11 @@ def _let_crowds_join(
         reader = readers.get(one.subscriber_id)
         # Most of a file without proof of consent may not get a series, and need no line each to say so.
         if one.crowd and reader and not audience_rules.why_not_marketing(reader.status, reader.marketing):
-            for sequence_id in triggers.started_by(known, one.kind, one.what):
-                crowds.setdefault((sequence_id, f"{one.kind}:{one.what}"), []).append(one.subscriber_id)
+            asked = one.kind == Happened.ASKED
+            wanted = [int(one.what)] if asked else triggers.started_by(known, one.kind, one.what)
+            for sequence_id in wanted:
+                source = "operator" if asked else f"{one.kind}:{one.what}"
+                crowds.setdefault((sequence_id, source), []).append(one.subscriber_id)
     for (sequence_id, source), crowd in sorted(crowds.items()):
         join_crowd(session, sequence_id, crowd, source, now)
 
@@ -142,7 +156,9 @@ def join_crowd(session: Session, sequence_id: int, crowd: Collection[int], sourc
     """
     # The key stays free: who joins otherwise meanwhile must not wait.
     found = select(models.Sequence).where(models.Sequence.id == sequence_id).with_for_update(key_share=True)
-    series = session.scalars(found.execution_options(populate_existing=True)).one()
+    series = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
+    if series is None:  # deleted since somebody asked for it
+        return 0
     moment = max(minute(now), series.crowd_until or now)
     joined = 0
     for subscriber_id in crowd:

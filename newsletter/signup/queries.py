@@ -39,6 +39,12 @@ def choices(session: Session) -> list[tuple[str, str]]:
     return [(row.slug, row.name) for row in session.scalars(select(Form).order_by(Form.name))]
 
 
+def leading_to(session: Session, sequence_id: int) -> list[str]:
+    """The names of the forms that let people join a series by themselves."""
+    found = select(Form.name).where(Form.sequence_id == sequence_id)
+    return list(session.scalars(found.order_by(Form.name)))
+
+
 def counts(session: Session, *, ip_print: str, address_print: str, domain_print: str, now: datetime) -> Counts:
     """How many presses there were lately."""
     return Counts(

@@ -1,0 +1,143 @@
+"""How a series begins, in the back office."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from newsletter import clock
+from newsletter.accounts import actions as accounts
+from newsletter.accounts.models import AuditEntry
+from newsletter.database.engine import db, transaction
+from newsletter.sequences import openings
+from newsletter.sequences.triggers import Opening
+from newsletter.signup import actions as signup
+from tests.sequences.conftest import MONDAY, person
+from tests.sequences.joining import begins, enter, joined, tag
+
+PASSWORD = "long enough to be hard to guess"
+BIRTHDAY = {"kind": "date", "what": "birthday", "often": "yearly", "days": "2", "side": "before", "at": "07:30"}
+
+
+@pytest.fixture
+def operator(sqlite_app: Flask) -> FlaskClient:
+    """A signed-in operator's browser."""
+    with transaction() as session:
+        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
+    client = sqlite_app.test_client()
+    answer = client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
+    assert answer.status_code == 302
+    return client
+
+
+def known(sequence_id: int) -> list[Opening]:
+    db.session.rollback()
+    return openings.all_of(db.session(), sequence_id)
+
+
+def test_charlie_the_stranger_is_refused(sqlite_app: Flask, series: int) -> None:
+    charlie, number = sqlite_app.test_client(), begins(series, "tag", "client")
+    own = f"/admin/sequences/{series}/triggers"
+    for path in (own, f"{own}/look", f"{own}/{number}/switch", f"{own}/{number}/remove"):
+        assert charlie.post(path, data={"kind": "tag", "what": "mine"}).status_code == 403, path
+    assert [(one.what, one.enabled) for one in known(series)] == [("client", True)]
+
+
+def test_a_way_in_shows_what_it_does_before_it_is_made(operator: FlaskClient, series: int) -> None:
+    for name in ("Alice", "Bob"):
+        tag(person(name), "client")
+    tag(person("Charlie", marketing=False), "client")
+    page = operator.post(f"/admin/sequences/{series}/triggers/look", data={"kind": "tag", "what": "Client"})
+    assert page.status_code == 200
+    assert "somebody gets the tag “client”" in page.text
+    assert "Nobody joins now." in page.text
+    assert "Also let the 2 people join who have this tag already" in page.text
+    assert known(series) == []
+
+
+def test_made_it_lets_people_join_and_the_log_says_who_made_it(operator: FlaskClient, series: int) -> None:
+    answer = operator.post(f"/admin/sequences/{series}/triggers", data={"kind": "tag", "what": "Client"})
+    assert answer.location == f"/admin/sequences/{series}#begins"
+    assert [(one.kind, one.what) for one in known(series)] == [("tag", "client")]
+    entry = db.session.scalars(select(AuditEntry).where(AuditEntry.action == "series.trigger.added")).one()
+    assert (entry.subject, entry.operator_id) == (f"sequence:{series}", 1)
+
+
+def test_3_19_those_who_have_the_tag_already_join_one_after_another_when_asked_for(
+    operator: FlaskClient, series: int
+) -> None:
+    people = [person(f"Reader{number}") for number in range(25)]
+    for one in people:
+        tag(one, "client", MONDAY)
+    enter()
+    operator.post(f"/admin/sequences/{series}/triggers", data={"kind": "tag", "what": "client", "too": "yes"})
+    enter(MONDAY)
+    moments = sorted(moment for one in people for _, moment in joined(one))
+    assert len(moments) == 25
+    assert 2 * 60 < (moments[-1] - moments[0]).total_seconds() < 3 * 60
+    assert joined(people[0])[0][0] == "operator"
+
+
+def test_a_date_shows_who_joins_soon_and_which_dates_cannot_be_read(operator: FlaskClient, series: int) -> None:
+    with clock.standing_at(MONDAY):
+        person("Alice", fields={"birthday": "1990-03-10"})
+        person("Bob", fields={"birthday": "1990-08-10"})
+        person("Dora", fields={"birthday": "3/4/1990"})
+        person("Charlie", marketing=False, fields={"birthday": "1990-03-10"})
+        page = operator.post(f"/admin/sequences/{series}/triggers/look", data=BIRTHDAY).text
+    assert "2 days before “birthday”, every year, at 7:30 on their clock" in page
+    assert "3 people who may get it have something in the field “birthday”" in page
+    assert "1 joins in the next 30 days" in page
+    assert "1 date cannot be read" in page
+    operator.post(f"/admin/sequences/{series}/triggers", data=BIRTHDAY)
+    assert [one.config for one in known(series)] == [{"yearly": True, "days": -2, "at": "07:30"}]
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"kind": "tag", "what": " "}, "Type the tag."),
+        (BIRTHDAY | {"days": "some"}, "The number of days is a whole number."),
+        (BIRTHDAY | {"at": "noon"}, "A time of day is written like 09:00."),
+        ({"kind": "moon", "what": "full"}, "nothing that a series can begin with"),
+    ],
+)
+def test_what_cannot_be_is_told_in_words(operator: FlaskClient, series: int, typed: dict[str, str], words: str) -> None:
+    answer = operator.post(f"/admin/sequences/{series}/triggers/look", data=typed, follow_redirects=True)
+    assert words in answer.text
+    assert operator.post(f"/admin/sequences/{series}/triggers", data=typed).status_code == 400
+    assert known(series) == []
+
+
+def test_the_page_lists_every_way_in_and_each_can_rest_and_go(operator: FlaskClient, series: int) -> None:
+    with transaction() as session:
+        signup.create_form(
+            session, "class", MONDAY, name="Class list", magnet_id=None, sequence_id=series, button="Go", wording="Yes."
+        )
+    numbers = [begins(series, "tag", "client"), begins(series, "form", "class"), begins(series, "date", "birthday")]
+    page = operator.get(f"/admin/sequences/{series}").text
+    for words in (
+        "When somebody signs up on the form “Class list”",
+        "When somebody gets the tag “client”",
+        "On the day of “birthday”, every year, at 9:00 on their clock",
+        "The form itself leads here",
+    ):
+        assert words in page
+    own = f"/admin/sequences/{series}/triggers"
+    operator.post(f"{own}/{numbers[0]}/switch", data={"enabled": "no"})
+    assert [one.enabled for one in known(series)] == [False, True, True]
+    assert "rests" in operator.get(f"/admin/sequences/{series}").text
+    operator.post(f"{own}/{numbers[0]}/switch", data={"enabled": "yes"})
+    assert [one.enabled for one in known(series)] == [True, True, True]
+    for number in numbers:
+        operator.post(f"{own}/{number}/remove")
+    assert known(series) == []
+
+
+def test_a_trigger_of_another_series_is_not_touched(operator: FlaskClient, series: int) -> None:
+    number = begins(series, "tag", "client")
+    for action in ("switch", "remove"):
+        assert operator.post(f"/admin/sequences/{series + 1}/triggers/{number}/{action}").status_code == 404
+    assert len(known(series)) == 1
