@@ -24,7 +24,7 @@ class Sendout:
 
 @dataclass(frozen=True)
 class House:
-    """What is the same for all readers; `labels` are the words for an email in “moved because of …”, by `label_key`."""
+    """What is the same for all readers."""
 
     courses: Mapping[int, Course] = field(default_factory=dict)
     sendouts: tuple[Sendout, ...] = ()
@@ -32,7 +32,6 @@ class House:
     one_a_day: bool = True
     first: str = SERIES
     overdue_hours: int = 48
-    labels: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (step id, broadcast id), one of them 0
 
     def with_course(self, course: Course) -> House:
         """The same house with a course as it would be after an edit."""
@@ -53,17 +52,35 @@ class Walk:
 class Waiting:
     """An email in the ledger that has not left: a step's (`walk` is its place among the walks) or a broadcast's.
 
-    `still` when its lane or its broadcast is held, or an operator has to decide about it.
+    `order` is its place among the reader's, as the ids of the ledger have it.
+    `still` when its lane or its broadcast is held, or an operator has to decide about it; `insisted` when one has let
+    it go whatever else there is on the day. `because` is what it was moved for, see `Happening`.
     """
 
+    order: int
     due_at: datetime
     lane: int
     step_id: int = 0
     broadcast_id: int = 0
     walk: int = -1
     still: bool = False
+    insisted: bool = False
     moved_from: datetime | None = None
     because: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What it is to others, as the ledger's reasons begin."""
+        return f"step:{self.step_id}" if self.step_id else f"broadcast:{self.broadcast_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that just happened with the reader and that the worker has not looked at yet."""
+
+    at: datetime
+    kind: str  # audience.rules.Happened
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +117,16 @@ class Life:
     fields: Mapping[str, str] = field(default_factory=dict)
     rounds: Mapping[int, Round] = field(default_factory=dict)  # the last time in courses they may enter (again)
     dates: tuple[Birthday, ...] = ()
-    joins: tuple[tuple[datetime, int], ...] = ()  # what happened lately lets them join: since when, which course
+    told: tuple[Told, ...] = ()
     presses: frozenset[str] = frozenset()  # of an invented reader: the emails (keys, or "any") whose links they press
 
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """An email that leaves: a step's or a broadcast's, and from when it was moved because of what (semantics 3.17)."""
+    """An email that leaves: a step's or a broadcast's, and from when it was moved (semantics 3.17).
+
+    `because` is the beginning of the other email's reason, as `step:4` or `broadcast:7`, or the ledger's own sentence.
+    """
 
     at: datetime
     step_id: int = 0

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from newsletter.audience import queries as audience
 from newsletter.audience.queries import Reader
-from newsletter.delivery import days as collisions
 from newsletter.forecast import reading
 from newsletter.forecast.lives import Happening, Life
 from newsletter.forecast.reading import Known
@@ -46,7 +45,7 @@ def _row(session: Session, one: Happening, life: Life, reader: Reader, words: Wo
     wording = words.of(one)
     reason = wording.reason
     if one.moved_from is not None:
-        reason += f", {collisions.why(one.moved_from, life.zone, one.because)}"
+        reason += f", {words.moved(one, life.zone)}"
     return Row(
         one.at,
         reader.email,

@@ -22,9 +22,9 @@ from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState
 from newsletter.delivery import queries as ledger
 from newsletter.delivery.days import Gone
-from newsletter.delivery.models import Delivery, in_state
-from newsletter.delivery.rules import ENDED, Lane, State
-from newsletter.forecast.lives import Birthday, Ended, House, Life, Sendout, Waiting, Walk
+from newsletter.delivery.models import Delivery, Event, in_state
+from newsletter.delivery.rules import ENDED, EventKind, Lane, State
+from newsletter.forecast.lives import Birthday, Ended, House, Life, Sendout, Told, Waiting, Walk
 from newsletter.sequences import facts, openings, triggers
 from newsletter.sequences import queries as sequences
 from newsletter.sequences.facts import Asked
@@ -63,7 +63,6 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
         one_a_day=studio.one_a_day,
         first=studio.first,
         overdue_hours=studio.overdue_hours,
-        labels=_labels(session, courses),
     )
     slugs = {course.slug: course.id for course in courses.values()}
     steps = [step for course in courses.values() for step in course.steps if not step.deleted]
@@ -80,10 +79,6 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
 def _sendout(row: Broadcast, now: datetime) -> Sendout:
     who = broadcast_rules.audience(row.audience)
     return Sendout(row.id, row.send_at or now, who.tag, who.person)
-
-
-def _labels(session: Session, courses: Iterable[int]) -> dict[tuple[int, int], str]:
-    return {}
 
 
 @lru_cache(maxsize=1000)
@@ -136,11 +131,12 @@ class _Rows:
         self.session, self.known, self.ids, self.now = session, known, ids, now
         self.enrollments = self._enrollments()
         self.mails = self._mails()
+        self.insisted = self._insisted()
         self.outcomes = self._outcomes()
         self.sent = self._sent() if known.house.one_a_day else {}
         self.rounds = self._rounds() if known.enterable else {}
         self.dates = self._dates(until)
-        self.joins = self._joins()
+        self.told = self._told()
         pairs = [(-number, number) for number in ids]  # facts about a reader, whatever they are in
         pairs += [(row.id, row.subscriber_id) for found in self.enrollments.values() for row in found]
         self.facts = facts.load(session, pairs, known.house.courses, known.asked) if known.asked != Asked() else {}
@@ -165,11 +161,18 @@ class _Rows:
         return self._by_reader(found.order_by(Enrollment.id))
 
     def _mails(self) -> dict[int, list[Any]]:
-        wanted = Delivery.subscriber_id, Delivery.reason, Delivery.lane, Delivery.state, Delivery.due_at
+        wanted = Delivery.id, Delivery.subscriber_id, Delivery.reason, Delivery.lane, Delivery.state, Delivery.due_at
         found = select(*wanted, Delivery.moved_from, Delivery.state_why, Delivery.first_tried_at).where(
             Delivery.accepted_at.is_(None), LEAVING, Delivery.lane.in_(MARKETING), self._theirs(Delivery.subscriber_id)
         )
         return self._by_reader(found.order_by(Delivery.id))
+
+    def _insisted(self) -> set[int]:
+        """Emails that an operator has let go whatever else there is on their day."""
+        ids = [row.id for found in self.mails.values() for row in found]
+        kinds = [EventKind.HURRIED.value, EventKind.AGAIN.value]
+        wanted = select(Event.delivery_id).where(among(self.session, Event.delivery_id, ids), Event.kind.in_(kinds))
+        return set(self.session.scalars(wanted)) if ids else set()
 
     def _outcomes(self) -> dict[str, tuple[str, datetime | None]]:
         """How the emails ended of those who wait for one that is not under way any more."""
@@ -204,7 +207,7 @@ class _Rows:
                 dates.setdefault(row.subscriber_id, []).append((row, opening))
         return dates
 
-    def _joins(self) -> dict[int, list[Any]]:
+    def _told(self) -> dict[int, list[Any]]:
         wanted = select(Occasion.subscriber_id, Occasion.kind, Occasion.what, Occasion.at)
         return self._by_reader(wanted.where(self._theirs(Occasion.subscriber_id)).order_by(Occasion.id))
 
@@ -234,13 +237,13 @@ class _Rows:
             walks=tuple(self._walk(row) for row in rows),
             waiting=tuple(waiting),
             ended=tuple(self._ended(rows)),
-            sent=tuple(gone) + tuple((row.accepted_at, self._label(row.reason)) for row in self.sent.get(number, ())),
+            sent=tuple(gone) + tuple((row.accepted_at, _begins(row.reason)) for row in self.sent.get(number, ())),
             tags=about.tags,
             downloaded=about.downloaded,
             fields=fields,
             rounds=rounds,
             dates=tuple(self._birthdays(number, fields)),
-            joins=tuple(self._openings_of(number)),
+            told=tuple(Told(row.at, row.kind, row.what) for row in self.told.get(number, ())),
         )
 
     def _walk(self, row: Any) -> Walk:
@@ -259,10 +262,11 @@ class _Rows:
     def _waiting(
         self, rows: Sequence[Any], places: Mapping[int, int], mails: Sequence[Any]
     ) -> tuple[list[Waiting], list[Gone]]:
-        waiting, gone = [], []
+        waiting: list[Waiting] = []
+        gone: list[Gone] = []
         for mail in mails:
             if mail.state == State.UNKNOWN:
-                gone.append((mail.first_tried_at or mail.due_at, self._label(mail.reason)))
+                gone.append((mail.first_tried_at or mail.due_at, _begins(mail.reason)))
                 continue
             step_id, broadcast_id, walk = 0, 0, -1
             still = {f"lane:{mail.lane}", mail.reason} & self.known.held != set()
@@ -275,7 +279,18 @@ class _Rows:
             else:
                 broadcast_id = int(mail.reason.partition(":")[2])
             waiting.append(
-                Waiting(mail.due_at, mail.lane, step_id, broadcast_id, walk, still, mail.moved_from, mail.state_why)
+                Waiting(
+                    len(waiting),
+                    mail.due_at,
+                    mail.lane,
+                    step_id,
+                    broadcast_id,
+                    walk,
+                    still,
+                    mail.id in self.insisted,
+                    mail.moved_from,
+                    mail.state_why,
+                )
             )
         return waiting, gone
 
@@ -292,15 +307,9 @@ class _Rows:
             if row.next_at is not None and row.next_on is not None:
                 yield Birthday(row.next_at, row.next_on, opening.id, fields.get(opening.what, ""))
 
-    def _openings_of(self, number: int) -> Iterable[tuple[datetime, int]]:
-        for row in self.joins.get(number, ()):
-            for sequence_id in triggers.started_by(self.known.house.openings, row.kind, row.what):
-                yield row.at, sequence_id
 
-    def _label(self, reason: str) -> str:
-        if reason.startswith("step:"):
-            return self.known.house.labels.get((sequences.read_reason(reason)[0], 0), "")
-        return self.known.house.labels.get((0, int(reason.partition(":")[2])), "")
+def _begins(reason: str) -> str:
+    return reason.partition(":enrollment")[0]
 
 
 def starting(session: Session) -> Sequence[Broadcast]:

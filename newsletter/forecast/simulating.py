@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
+from newsletter.audience.rules import Happened, tidy_tag
 from newsletter.delivery import days
 from newsletter.delivery.days import Gone
 from newsletter.delivery.rules import Lane
-from newsletter.forecast.lives import Birthday, Happening, House, Life, Sendout, Waiting, Walk
+from newsletter.forecast.lives import Birthday, Happening, House, Life, Sendout, Told, Waiting, Walk
 from newsletter.sequences import dates, triggers
-from newsletter.sequences.conditions import ANY
 from newsletter.sequences.rules import (
     CaughtUp,
     Course,
@@ -32,11 +31,12 @@ from newsletter.sequences.rules import (
     Moved,
     Round,
     Tagged,
-    Timing,
     arrive,
+    ending,
     enter,
     fit,
     left,
+    moved,
     passed,
     why_not_enter,
 )
@@ -44,7 +44,8 @@ from newsletter.sequences.rules import (
 MINUTE = timedelta(minutes=1)
 # An effect (None: joining), in which course, and when.
 Heard = Callable[[Effect | None, int, datetime], None]
-COMING = 2**62  # in the ledger's order behind everything that is there
+COMING = 1 << 62  # in the ledger's order behind everything that is there
+FACTS = frozenset(Happened) - {Happened.FORM, Happened.ZONE}  # what goals and exits may ask about
 
 
 def ahead(
@@ -73,12 +74,13 @@ class _Days:
     def __init__(self, life: Life, house: House, heard: Heard | None = None) -> None:
         self.life, self.house, self.zone, self.heard = life, house, life.zone, heard
         self.walks: list[Walk | None] = list(life.walks)  # None once ended: emails name them by their place here
-        self.waiting = list(life.waiting)  # in the ledger's order
+        self.waiting = list(life.waiting)
+        self.planned = len(life.waiting)
         self.ended = [(one.walk, one.at, one.sent) for one in life.ended]
         self.sent: list[Gone] = list(life.sent)
         self.tags = life.tags
         self.rounds = dict(life.rounds)
-        self.joins = sorted(life.joins)
+        self.told = list(life.told)
         self.dates = sorted(life.dates, key=lambda one: (one.next_at, one.opening_id))
         self.coming = list(house.sendouts)
         self.starting: list[Sendout] = []
@@ -89,7 +91,6 @@ class _Days:
         found += [one.due_at for one in self.waiting if not one.still]
         found += [one.send_at for one in self.coming]
         found += [one.next_at for one in self.dates]
-        found += [at for at, _ in self.joins]
         later = [at for at in found if at > moment]
         return _whole(min(later)) if later else None
 
@@ -106,14 +107,36 @@ class _Days:
     # Joining
 
     def _enter_due(self, now: datetime) -> bool:
-        joins, self.joins = [one for one in self.joins if one[0] <= now], [one for one in self.joins if one[0] > now]
-        for at, course_id in joins:
-            self._enter(course_id, at)
+        told, self.told = self.told, []
+        for one in told:
+            for course_id in triggers.started_by(self.house.openings, one.kind, one.what):
+                self._enter(course_id, one.at)
+        if any(one.kind == Happened.ZONE for one in told):
+            self._replan(now)
+        if any(one.kind in FACTS for one in told):
+            self._reconsider(now)
         due = [one for one in self.dates if one.next_at <= now]
         for birthday in due:
             self.dates.remove(birthday)
             self._celebrate(birthday, now)
-        return bool(joins or due)
+        return bool(told or due)
+
+    def _replan(self, now: datetime) -> None:
+        for number, walk in enumerate(self.walks):
+            if walk and walk.place.due_at:
+                course = self.house.courses[walk.course_id]
+                step = course.step(walk.place.step_id)
+                if step is not None:
+                    at = moved(course, step, walk.place, zone=self.zone, now=now)
+                    self.walks[number] = replace(walk, place=replace(walk.place, due_at=at))
+
+    def _reconsider(self, now: datetime) -> None:
+        for number, walk in enumerate(self.walks):
+            if walk and left(self.house.courses[walk.course_id], self._facts(walk)):
+                self._end(number, EnrollmentState.EXITED, now)
+        for course_id, last in list(self.rounds.items()):
+            if last.state == EnrollmentState.CAUGHT_UP and left(self.house.courses[course_id], self._facts(None)):
+                self.rounds[course_id] = Round(EnrollmentState.EXITED, now)
 
     def _celebrate(self, birthday: Birthday, now: datetime) -> None:
         opening = next((one for one in self.house.openings if one.id == birthday.opening_id), None)
@@ -131,7 +154,7 @@ class _Days:
             return
         place = enter(course, zone=self.zone, now=at)
         if place.step_id is None:
-            self.rounds[course_id] = Round(EnrollmentState.FINISHED, at)
+            self.rounds[course_id] = Round(ending(evergreen=course.evergreen), at)
             return
         self.rounds[course_id] = Round(EnrollmentState.ACTIVE, None)
         self.walks.append(Walk(course_id, place))
@@ -166,8 +189,8 @@ class _Days:
                 self._carry_out(number, effects, now)
         return bool(due)
 
-    def _facts(self, walk: Walk) -> Facts:
-        return Facts(self.tags, self.life.downloaded, walk.clicked, self.life.fields)
+    def _facts(self, walk: Walk | None) -> Facts:
+        return Facts(self.tags, self.life.downloaded, walk.clicked if walk else frozenset(), self.life.fields)
 
     def _carry_out(self, number: int, effects: list[Effect], now: datetime) -> None:
         for effect in effects:
@@ -176,18 +199,18 @@ class _Days:
                 self.heard(effect, walk.course_id, now)
             match effect:
                 case Mail():
-                    self.waiting.append(Waiting(effect.at, Lane.SEQUENCE, effect.step.id, walk=number))
+                    self._plan_email(effect.at, Lane.SEQUENCE, step_id=effect.step.id, walk=number)
                 case Tagged():
                     self._tag(effect, now)
                 case Moved():
-                    self._end(number, EnrollmentState.FINISHED, now)
+                    self._end(number, EnrollmentState.FINISHED, effect.at)
                     target = self._course_named(effect.to_slug)
                     if target is not None:
                         self._enter(target.id, effect.at)
                 case Finished():
-                    self._end(number, EnrollmentState.FINISHED, now)
+                    self._end(number, EnrollmentState.FINISHED, effect.at)
                 case CaughtUp():
-                    self._end(number, EnrollmentState.CAUGHT_UP, now)
+                    self._end(number, EnrollmentState.CAUGHT_UP, effect.at)
                 case Left():
                     self._end(number, EnrollmentState.EXITED, now)
 
@@ -195,11 +218,14 @@ class _Days:
         return next((course for course in self.house.courses.values() if course.slug == slug), None)
 
     def _tag(self, effect: Tagged, now: datetime) -> None:
-        new = [name for name in effect.add if name not in self.tags]
-        self.tags = self.tags.difference(effect.remove).union(effect.add)
-        for name in new:
-            started = triggers.started_by(self.house.openings, triggers.Kind.TAG, name)
-            self.joins += [(now, number) for number in started]
+        for name in filter(None, map(tidy_tag, effect.add)):
+            if name not in self.tags:
+                self.tags |= {name}
+                self.told.append(Told(now, Happened.TAG, name))
+        for name in filter(None, map(tidy_tag, effect.remove)):
+            if name in self.tags:
+                self.tags -= {name}
+                self.told.append(Told(now, Happened.UNTAG, name))
 
     def _end(self, number: int, state: EnrollmentState, at: datetime) -> None:
         walk = self.walks[number]
@@ -215,7 +241,7 @@ class _Days:
         self.coming = [one for one in self.coming if one.send_at > now]
         for one in planned:
             if self._reaches(one):
-                self.waiting.append(Waiting(one.send_at, Lane.BULK, broadcast_id=one.id))
+                self._plan_email(one.send_at, Lane.BULK, sendout=one.id)
         return bool(planned or self.starting)
 
     def _reaches(self, one: Sendout) -> bool:
@@ -223,86 +249,81 @@ class _Days:
 
     # The ledger
 
+    def _plan_email(self, due_at: datetime, lane: Lane, *, step_id: int = 0, walk: int = -1, sendout: int = 0) -> None:
+        self.waiting.append(Waiting(self.planned, due_at, lane, step_id, sendout, walk))
+        self.planned += 1
+
     def _send(self, now: datetime) -> Iterator[Happening | None]:
-        """Hand over what is due, lane by lane; None for one that was looked at and did not leave."""
-        due = [one for one in self.waiting if one.due_at <= now and not one.still]
-        for one in sorted(due, key=lambda one: (one.lane, one.due_at)):
-            yield self._send_one(one, now)
+        """Hand over what is due; None for one that was asked and did not go."""
+        batch = [one for one in self.waiting if one.due_at <= now and not one.still]
+        self.waiting = [one for one in self.waiting if one not in batch]
+        # What has more right to the day is asked first, as the ledger does it.
+        for one in sorted(filter(lambda one: self._may_go(one, now), batch), key=self._rank):
+            later = self._verdict(one, now) if self.house.one_a_day and not one.insisted else None
+            if later is not None:
+                moved_from = one.moved_from or one.due_at
+                self.waiting.append(replace(one, due_at=later.at, moved_from=moved_from, because=later.because))
+                continue
+            self.sent.append((now, one.reason))
+            walk = self.walks[one.walk] if one.step_id else None
+            if walk is not None:
+                self.ended.append((one.walk, now, True))
+            course_id = walk.course_id if walk else 0
+            yield Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because)
+        if batch:
+            yield None
 
-    def _send_one(self, one: Waiting, now: datetime) -> Happening | None:
-        place = self.waiting.index(one)
-        walk, timing = None, None
-        if one.step_id:
-            walk = self.walks[one.walk]
-            step = self.house.courses[walk.course_id].step(one.step_id) if walk else None
-            if walk is None or step is None or left(self.house.courses[walk.course_id], self._facts(walk)):
-                del self.waiting[place]  # withdrawn
-                self.ended.append((one.walk, now, False))
-                return None
-            timing = step.timing
-            if days.is_overdue(one.due_at, now, self.house.overdue_hours):
-                self.waiting[place] = replace(one, still=True)
-                return None
-        later = self._verdict(one, place, timing, now) if self.house.one_a_day else None
-        if later is not None:
-            moved_from = one.moved_from or one.due_at
-            self.waiting[place] = replace(one, due_at=later.at, moved_from=moved_from, because=later.because)
-            return None
-        del self.waiting[place]
-        self.sent.append((now, self._label(one)))
-        if one.step_id:
-            self.ended.append((one.walk, now, True))
-            self._press(one)
-        course_id = walk.course_id if walk else 0
-        return Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because)
+    def _rank(self, one: Waiting) -> tuple[int, datetime, int]:
+        return days.rank(_mail(one), self.house.first)
 
-    def _press(self, one: Waiting) -> None:
-        """What an invented reader does with an email that has just arrived."""
+    def _may_go(self, one: Waiting, now: datetime) -> bool:
+        """Not when its reader has left the course or its step is gone, and not without a word when it is overdue."""
+        if not one.step_id:
+            return True
         walk = self.walks[one.walk]
-        step = self.house.courses[walk.course_id].step(one.step_id) if walk and self.life.presses else None
-        if walk and step and {step.key, ANY} & self.life.presses:
-            self.walks[one.walk] = replace(walk, clicked=walk.clicked | {step.key})
+        if walk is None:
+            return False
+        course = self.house.courses[walk.course_id]
+        if course.step(one.step_id) is None or left(course, self._facts(walk)):
+            self.ended.append((one.walk, now, False))
+            return False
+        return not days.is_overdue(one.due_at, now, self.house.overdue_hours)
 
-    def _verdict(self, one: Waiting, place: int, timing: Timing | None, now: datetime) -> days.Later | None:
-        mine = self._mail(one, place)
-        others = [
-            self._mail(other, number)
-            for number, other in enumerate(self.waiting)
-            if number != place and not other.still
-        ]
+    def _verdict(self, one: Waiting, now: datetime) -> days.Later | None:
+        others = [_mail(other) for other in self.waiting if not other.still and not self._is_overdue(other, now)]
         if days.gives_way_to_coming(one.lane, self.house.first):
             others += self._coming(one.lane)
         return days.verdict(
-            mine,
+            _mail(one),
             gone=self.sent,
             waiting=others,
             first=self.house.first,
             zone=self.zone,
             now=now,
-            fit=partial(_fitted, timing) if timing else None,
+            fit=self._fit_of(one),
         )
 
-    def _mail(self, one: Waiting, order: int) -> days.Mail:
-        return days.Mail(one.lane, one.due_at, one.moved_from or one.due_at, order, self._label(one))
+    def _is_overdue(self, one: Waiting, now: datetime) -> bool:
+        return one.lane == Lane.SEQUENCE and days.is_overdue(one.due_at, now, self.house.overdue_hours)
 
-    def _label(self, one: Waiting) -> str:
-        return self.house.labels.get((one.step_id, one.broadcast_id), "")
+    def _fit_of(self, one: Waiting) -> days.Fit | None:
+        walk = self.walks[one.walk] if one.step_id else None
+        step = self.house.courses[walk.course_id].step(one.step_id) if walk else None
+        return partial(fit, step.timing) if step else None
 
     def _coming(self, lane: int) -> Iterator[days.Mail]:
         """What is not in the ledger yet: steps for a broadcast that gives way to them, broadcasts for a step."""
         if lane == Lane.SEQUENCE:
             for one in [*self.coming, *self.starting]:
                 if self._reaches(one):
-                    label = self.house.labels.get((0, one.id), "")
-                    yield days.Mail(Lane.BULK, one.send_at, one.send_at, COMING, label)
+                    yield days.Mail(Lane.BULK, one.send_at, one.send_at, COMING, f"broadcast:{one.id}")
             return
         for walk in self.walks:
             if walk and not walk.still and walk.place.due_at:
-                step = self.house.courses[walk.course_id].step(walk.place.step_id)
+                at, step = walk.place.due_at, self.house.courses[walk.course_id].step(walk.place.step_id)
                 if step is not None and step.kind == Kind.EMAIL:
-                    at, label = walk.place.due_at, self.house.labels.get((step.id, 0), "")
-                    yield days.Mail(Lane.SEQUENCE, at, at, COMING, label)
+                    yield days.Mail(Lane.SEQUENCE, at, at, COMING, f"step:{step.id}")
 
 
-def _fitted(timing: Timing, moment: datetime, zone: ZoneInfo) -> datetime:
-    return fit(timing, moment, zone)
+def _mail(one: Waiting) -> days.Mail:
+    return days.Mail(one.lane, one.due_at, one.moved_from or one.due_at, one.order, one.reason)

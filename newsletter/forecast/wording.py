@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from newsletter.broadcasts import queries as broadcasts
 from newsletter.broadcasts import rules as broadcast_rules
+from newsletter.delivery import days, health
 from newsletter.forecast.lives import Happening
 from newsletter.forecast.reading import Known
 from newsletter.sequences import queries as sequences
@@ -31,6 +33,7 @@ class Wordings:
         self.session, self.known = session, known
         self._steps: dict[int, Wording] = {}
         self._broadcasts: dict[int, Wording] = {}
+        self._others: dict[str, str] = {}
 
     def of(self, one: Happening) -> Wording:
         """The wording of what happens."""
@@ -41,6 +44,15 @@ class Wordings:
         if one.step_id not in self._steps:
             self._steps |= self._series(one.course_id)
         return self._steps[one.step_id]
+
+    def moved(self, one: Happening, zone: ZoneInfo) -> str:
+        """Why it goes on another day than the one it was due on, in words (semantics 3.17)."""
+        if not one.because.startswith(("step:", "broadcast:")):
+            return one.because[:1].lower() + one.because[1:].removesuffix(".")  # the ledger has said it
+        if one.because not in self._others:
+            reason = f"{one.because}:enrollment:0" if one.because.startswith("step:") else one.because
+            self._others[one.because] = health.reason_words(self.session, [reason])[reason]
+        return days.why(one.moved_from or one.at, zone, self._others[one.because])
 
     def _series(self, course_id: int) -> dict[int, Wording]:
         series, found, emails = sequences.sequence(self.session, course_id), {}, 0
