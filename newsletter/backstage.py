@@ -13,17 +13,20 @@ from flask import Flask
 from newsletter import logs, worker
 from newsletter import settings as settings_module
 from newsletter.audience import queries as audience_queries
+from newsletter.broadcasts import coming as broadcasts_coming
 from newsletter.broadcasts import letters as broadcasts_letters
 from newsletter.broadcasts import queries as broadcasts_queries
 from newsletter.database import engine
 from newsletter.delivery import actions as delivery_actions
 from newsletter.delivery import queries as delivery_queries
+from newsletter.delivery.rules import Lane
 from newsletter.landing import actions as landing_actions
 from newsletter.landing import queries as landing_queries
 from newsletter.magnets import actions as magnets_actions
 from newsletter.magnets import letters as magnets_letters
 from newsletter.magnets import queries as magnets_queries
 from newsletter.sequences import actions as sequences_actions
+from newsletter.sequences import coming as sequences_coming
 from newsletter.sequences import entering as sequences_entering
 from newsletter.sequences import letters as sequences_letters
 from newsletter.sequences import queries as sequences_queries
@@ -43,6 +46,8 @@ LETTERS = {
     "step": sequences_letters.letters,
     "broadcast": broadcasts_letters.batch,
 }
+# What a room has for readers before a moment that is not in the ledger yet: at most one marketing email a day.
+COMING = {Lane.SEQUENCE: sequences_coming.coming, Lane.BULK: broadcasts_coming.coming}
 # A reason in words for the operator, by the same word.
 REASON_WORDS = {
     "magnet": magnets_queries.reason_words,
@@ -92,12 +97,14 @@ def create(environ: Mapping[str, str] | None = None) -> Flask:
     app.extensions |= {
         "letters": LETTERS,
         "reason_words": REASON_WORDS,
+        "coming": COMING,
         "forget": FORGET,
         "absorb": ABSORB,
         "history": list(HISTORY),
         "held": HELD,
         # Rooms on one floor do not see each other: what series ask about gifts and forms.
         "downloaded": magnets_queries.downloaded,
+        "leading": signup_queries.leading_to,
         "openings": {"form": signup_queries.choices, "magnet": magnets_queries.choices},
     }
 

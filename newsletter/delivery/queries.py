@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber
 from newsletter.delivery.dkim import Signer, from_pem
-from newsletter.delivery.models import Attempt, Delivery, DkimKey, Hold, Relay, Tally, Trial
-from newsletter.delivery.rules import STATE_WORDS, State
+from newsletter.delivery.models import Attempt, Delivery, DkimKey, Hold, Relay, Tally, Trial, in_state
+from newsletter.delivery.rules import PARKED, STATE_WORDS, State
 from newsletter.tracking.models import Click
 from newsletter.work.claims import among
 
@@ -57,6 +57,18 @@ def next_due(session: Session) -> datetime | None:
     """When the next waiting email is due."""
     waiting = Delivery.state.in_([State.PLANNED, State.DEFERRED])
     return session.scalar(select(func.min(Delivery.due_at)).where(waiting))
+
+
+def not_begun(session: Session, reasons: Mapping[int, str]) -> dict[int, tuple[int, datetime]]:
+    """Emails that are not being sent yet, of these reasons by their keys: each one's id, and when it was due."""
+    found = select(Delivery.id, Delivery.reason, Delivery.due_at, Delivery.moved_from).where(
+        in_state(State.PLANNED, State.DEFERRED, State.CLAIMED), Delivery.reason.in_(list(reasons.values()))
+    )
+    rows = {
+        row.reason: (row.id, row.due_at if row.due_at < PARKED else row.moved_from or row.due_at)
+        for row in session.execute(found)
+    }
+    return {key: rows[reason] for key, reason in reasons.items() if reason in rows}
 
 
 def relay_problems(session: Session) -> Sequence[Relay]:

@@ -144,6 +144,8 @@ class Enrollment(Base):
     ended_why: Mapped[str] = mapped_column(String(120), default="")
     held_at: Mapped[datetime | None]
     held_why: Mapped[str] = mapped_column(String(120), default="", server_default=text("''"))
+    # By how much pauses have moved this way (semantics 3.15): what counts from joining counts from later by that.
+    shifted_minutes: Mapped[int] = mapped_column(default=0, server_default=text("0"))
     # Steps to pass over: they had them before an edit moved them ahead (semantics 3.1).
     skips: Mapped[list[int]] = mapped_column(JSON, default=list, server_default=_NONE)
 
@@ -180,3 +182,28 @@ class SequenceMove(Base):
     ended_at: Mapped[datetime | None]
     skips: Mapped[list[int]] = mapped_column(JSON, default=list)
     to_step_id: Mapped[int | None] = mapped_column(ForeignKey("steps.id"))
+
+
+class PausedReader(Base):
+    """A person whose series all stand still (semantics 3.15)."""
+
+    __tablename__ = "paused_readers"
+
+    subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"), primary_key=True)
+    since: Mapped[datetime]
+
+
+class PauseWork(Base):
+    """What is left to do of a pause's beginning or end: enrollments are held, or let go, in slices.
+
+    Of one sequence, of one person, or (both empty) of all; `choice` is empty for holding, else a rules.Choice.
+    """
+
+    __tablename__ = "pause_work"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sequence_id: Mapped[int | None] = mapped_column(ForeignKey("sequences.id", ondelete="CASCADE"))
+    subscriber_id: Mapped[int | None] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
+    choice: Mapped[str] = mapped_column(String(10), default="")
+    at: Mapped[datetime]  # when the operator pressed the button
+    after_id: Mapped[int] = mapped_column(default=0)  # done up to this enrollment

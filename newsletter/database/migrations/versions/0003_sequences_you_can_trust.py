@@ -77,6 +77,37 @@ def upgrade() -> None:
         batch_op.create_index("ix_outlook_parts_day", ["outlook_id", "day", "item"], unique=False)
 
     op.create_table(
+        "pause_work",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("sequence_id", sa.Integer(), nullable=True),
+        sa.Column("subscriber_id", sa.Integer(), nullable=True),
+        sa.Column("choice", sa.String(length=10), nullable=False),
+        sa.Column("at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("after_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["sequence_id"], ["sequences.id"], name=op.f("fk_pause_work_sequence_id_sequences"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.id"],
+            name=op.f("fk_pause_work_subscriber_id_subscribers"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pause_work")),
+    )
+    op.create_table(
+        "paused_readers",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("since", base.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscribers.id"],
+            name=op.f("fk_paused_readers_subscriber_id_subscribers"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", name=op.f("pk_paused_readers")),
+    )
+    op.create_table(
         "sequence_versions",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("sequence_id", sa.Integer(), nullable=False),
@@ -184,6 +215,7 @@ def upgrade() -> None:
         batch_op.add_column(
             sa.Column("held_why", sa.String(length=120), server_default=sa.text("('')"), nullable=False)
         )
+        batch_op.add_column(sa.Column("shifted_minutes", sa.Integer(), server_default=sa.text("0"), nullable=False))
         batch_op.add_column(sa.Column("skips", sa.JSON(), server_default=sa.text("'[]'"), nullable=False))
         batch_op.drop_index(batch_op.f("ix_enrollments_due"))
         batch_op.create_index(
@@ -271,6 +303,7 @@ def downgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_enrollments_due"), ["state", "next_due_at"], unique=False)
         batch_op.drop_column("skips")
+        batch_op.drop_column("shifted_minutes")
         batch_op.drop_column("held_why")
         batch_op.drop_column("held_at")
 
@@ -293,6 +326,8 @@ def downgrade() -> None:
 
     op.drop_table("triggers")
     op.drop_table("sequence_versions")
+    op.drop_table("paused_readers")
+    op.drop_table("pause_work")
     with op.batch_alter_table("outlook_parts", schema=None) as batch_op:
         batch_op.drop_index("ix_outlook_parts_day")
 
