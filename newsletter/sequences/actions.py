@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, literal, select, update
+from sqlalchemy import literal, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from newsletter.accounts import queries as accounts
@@ -16,7 +16,7 @@ from newsletter.audience import queries as people
 from newsletter.audience import rules as audience_rules
 from newsletter.audience.models import Subscriber
 from newsletter.delivery import actions as delivery
-from newsletter.sequences import facts, queries, ready, rules
+from newsletter.sequences import facts, pauses, queries, ready, rules
 from newsletter.sequences.models import Enrollment, Sequence
 from newsletter.sequences.rules import UNDER_WAY, EnrollmentState, Place
 from newsletter.work.claims import insert_missing
@@ -40,7 +40,8 @@ def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, 
     why_not = rules.why_not_enter(course, ready.plain_round(last) if last else None, now)
     place = rules.enter(course, zone=_zone(session, person), now=now)
     number = last.round + 1 if last else 1
-    if why_not or not _insert(session, sequence_id, subscriber_id, number, source, place, course.evergreen, now):
+    row = _row(session, sequence_id, subscriber_id, place, evergreen=course.evergreen, now=now)
+    if why_not or not _insert(session, row | {Enrollment.round: number, Enrollment.source: source[:80]}):
         detail = f"Did not begin the series “{series.name}” again: {why_not or 'they are in it already'}"
         audience.note(session, subscriber_id, "series", detail, now)
         return False
@@ -50,36 +51,32 @@ def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, 
     return True
 
 
-def _insert(
-    session: Session,
-    sequence_id: int,
-    subscriber_id: int,
-    number: int,
-    source: str,
-    place: Place,
-    evergreen: bool,
-    now: datetime,
-) -> bool:
-    moment = Enrollment.enrolled_at.type
+def _row(
+    session: Session, sequence_id: int, subscriber_id: int, place: Place, *, evergreen: bool, now: datetime
+) -> dict[InstrumentedAttribute[Any], Any]:
+    """A fresh enrollment; it stands still from the first when something it belongs to is paused (semantics 3.15)."""
     state = EnrollmentState.ACTIVE if place.step_id else rules.ending(evergreen=evergreen)
-    values: dict[InstrumentedAttribute[Any], ColumnElement[Any]] = {
-        Enrollment.sequence_id: literal(sequence_id),
-        Enrollment.subscriber_id: literal(subscriber_id),
-        Enrollment.round: literal(number),
-        Enrollment.state: literal(state.value),
-        Enrollment.source: literal(source[:80]),
-        Enrollment.enrolled_at: literal(now, moment),
-        Enrollment.waits_since: literal(now, moment),
-        Enrollment.next_step_id: literal(place.step_id, Enrollment.next_step_id.type),
-        Enrollment.next_due_at: literal(place.due_at, moment),
-        Enrollment.ended_at: literal(now if state == EnrollmentState.FINISHED else None, moment),
-        Enrollment.ended_why: literal(""),
-        Enrollment.held_why: literal(""),
-        Enrollment.skips: literal([], Enrollment.skips.type),
+    held = pauses.why_held(session, sequence_id, subscriber_id)
+    return {
+        Enrollment.sequence_id: sequence_id,
+        Enrollment.subscriber_id: subscriber_id,
+        Enrollment.state: state.value,
+        Enrollment.enrolled_at: now,
+        Enrollment.waits_since: now,
+        Enrollment.next_step_id: place.step_id,
+        Enrollment.next_due_at: place.due_at,
+        Enrollment.ended_at: now if state == EnrollmentState.FINISHED else None,
+        Enrollment.ended_why: "",
+        Enrollment.held_at: now if held else None,
+        Enrollment.held_why: held,
+        Enrollment.skips: [],
     }
+
+
+def _insert(session: Session, values: dict[InstrumentedAttribute[Any], Any]) -> bool:
+    typed = [literal(value, column.type) for column, value in values.items()]
     unique = [Enrollment.sequence_id, Enrollment.subscriber_id, Enrollment.round]
-    rows = select(*values.values()).where(literal(True))
-    return insert_missing(session, Enrollment, list(values), rows, unique=unique) == 1
+    return insert_missing(session, Enrollment, list(values), select(*typed).where(true()), unique=unique) == 1
 
 
 def exit_all(session: Session, subscriber_id: int, why: str, now: datetime) -> None:

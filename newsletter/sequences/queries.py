@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, literal, or_, select, text
@@ -160,7 +160,7 @@ def plain_course(row: models.Sequence, steps: tuple[Step, ...], overdue_hours: i
 def place(row: Enrollment) -> Place:
     """Where a stored reader stands."""
     return Place(
-        row.enrolled_at,
+        row.enrolled_at + timedelta(minutes=row.shifted_minutes or 0),
         row.waits_since,
         row.last_sent_at,
         row.next_step_id,
