@@ -18,6 +18,7 @@ from newsletter.delivery.days import Gone
 from newsletter.delivery.rules import Lane
 from newsletter.forecast.lives import Birthday, Happening, House, Life, Sendout, Told, Waiting, Walk
 from newsletter.sequences import dates, triggers
+from newsletter.sequences.conditions import ANY
 from newsletter.sequences.rules import (
     CaughtUp,
     Course,
@@ -268,10 +269,17 @@ class _Days:
             walk = self.walks[one.walk] if one.step_id else None
             if walk is not None:
                 self.ended.append((one.walk, now, True))
+                self._press(one.walk, walk, one.step_id)
             course_id = walk.course_id if walk else 0
             yield Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because)
         if batch:
             yield None
+
+    def _press(self, number: int, walk: Walk, step_id: int) -> None:
+        """What an invented reader does with an email that has just arrived."""
+        step = self.house.courses[walk.course_id].step(step_id) if self.life.presses else None
+        if step and {step.key, ANY} & self.life.presses:
+            self.walks[number] = replace(walk, clicked=walk.clicked | {step.key})
 
     def _rank(self, one: Waiting) -> tuple[int, datetime, int]:
         return days.rank(_mail(one), self.house.first)
