@@ -54,8 +54,25 @@ EXTRA_DOORWAYS = {
     # proof run are made by the code that sends; how sending is doing, for the overview, the doctor and the metrics
     "delivery": {"health", "letters", "composing", "relay_rows", "days"},
     # what a shipped series is, for the starter; civil time and conditions are rules under names of their own; how
-    # crowds join, for the command of imports; what the forecast runs triggers and conditions with
-    "sequences": {"series", "civil", "conditions", "entering", "triggers", "dates", "openings", "facts"},
+    # crowds join, for the command of imports; what the forecast runs triggers and conditions with, and edits as values
+    "sequences": {
+        "civil",
+        "conditions",
+        "dates",
+        "differing",
+        "drafts",
+        "editing",
+        "edits",
+        "entering",
+        "facts",
+        "moving",
+        "openings",
+        "previews",
+        "series",
+        "stepforms",
+        "triggers",
+        "versions",
+    },
     "signup": {"guards"},  # the honeypot and the time trap, the same for comments
     "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
@@ -75,11 +92,22 @@ MORE_RULES = {
 MORE_FRONTS = {
     "newsletter/delivery/relays_admin.py": "the mail servers in the back office, apart from the outbox",
     "newsletter/sequences/steps_admin.py": "one step of a series in the back office, apart from the whole",
+    "newsletter/forecast/edits_admin.py": "changes of a series, with their effect before they are made",
     "newsletter/sequences/triggers_admin.py": "how a series begins by itself, apart from its steps",
     "newsletter/signup/leaving.py": "the pages of leaving and preferences, apart from those of coming in",
 }
 # What the front doors may touch beside every room's fronts.
-BEHIND_THE_SCENES = FRONTS | {"relays_admin", "steps_admin", "triggers_admin", "letters", "importing", "transports", "leaving", "coming"}
+BEHIND_THE_SCENES = FRONTS | {
+    "relays_admin",
+    "steps_admin",
+    "edits_admin",
+    "triggers_admin",
+    "letters",
+    "importing",
+    "transports",
+    "leaving",
+    "coming",
+}
 
 
 @dataclass(frozen=True)

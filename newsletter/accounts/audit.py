@@ -25,6 +25,8 @@ AUDIT_WORDS = {
     "gift.rebuilt": "Made a gift’s page again",
     "subscribers.exported": "Downloaded the list of subscribers",
     "series.reworded": "Changed the words of an email of a series",
+    "series.edited": "Changed a series",
+    "series.undone": "Took back a change of a series",
     "series.joined": "Let a person join a series",
     "series.stopped": "Stopped a series for a person",
     "broadcast.queued": "Queued an email",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -51,6 +50,10 @@ class Moved:
     place: Place
     state: str
 
+    def at_once(self, now: datetime) -> bool:
+        """Whether they are due at once now, and were not before (semantics 3.9)."""
+        return not self.reader.held and due_at_once(self.reader.place, self.place, now)
+
 
 def apply(
     session: Session,
@@ -75,11 +78,12 @@ def apply(
     number = _next_version(session, sequence_id)
     after = _write(session, sequence_id, after, now)
     kept = _note(session, sequence_id, number, edit.words(before), before, after, operator_id, now)
-    moved = list(moves(session, sequence_id, before, after, choices, now))
+    moved = moves(session, sequence_id, before, after, now, finished=choices.finished)
     if choices.at_once == AtOnce.NOW:
-        count = sum(due_at_once(one.reader.place, one.place, now) and not one.reader.held for one in moved)
+        count = sum(one.at_once(now) for one in moved)
         if count > choices.confirmed:
             raise Unconfirmed(count)
+    moved = under(choices, moved, now)
     _remember(session, kept, moved)
     _place(session, moved, now)
     accounts.record(session, "series.edited", by=operator_id, now=now, subject=f"series:{sequence_id}", version=number)
@@ -87,10 +91,14 @@ def apply(
 
 
 def guard(session: Session, sequence_id: int, expected: int | None) -> None:
-    """Raise Outdated, naming who did what, when the sequence is not in the version `expected` any more."""
-    series = queries.sequence(session, sequence_id)
-    session.refresh(series, with_for_update=True)
-    if expected is None or expected == series.version:
+    """Lock a sequence; raises Outdated, naming who did what, when it is not in the version `expected` any more."""
+    session.refresh(queries.sequence(session, sequence_id), with_for_update=True)
+    check_version(session, sequence_id, expected)
+
+
+def check_version(session: Session, sequence_id: int, expected: int | None) -> None:
+    """Raise Outdated when a sequence is not in the version `expected` any more; None expects any."""
+    if expected in {None, queries.sequence(session, sequence_id).version}:
         return
     last = versions.latest(session, sequence_id)
     whose = f"{last[1] or 'Somebody'} changed it meanwhile: {last[0].what}." if last else "It was changed meanwhile."
@@ -109,25 +117,32 @@ def _next_version(session: Session, sequence_id: int) -> int:
 
 
 def moves(
-    session: Session, sequence_id: int, before: Draft, after: Draft, choices: Choices, now: datetime
-) -> Iterator[Moved]:
-    """Everybody whom the difference moves, and where to (semantics 3.1, 3.9, 3.10, 3.11)."""
-    if not moves_people(before, after) and not choices.finished:
-        return
+    session: Session, sequence_id: int, before: Draft, after: Draft, now: datetime, *, finished: bool
+) -> list[Moved]:
+    """Everybody whom the difference moves, and where to (semantics 3.1, 3.9, 3.10, 3.11); `under` hurries nobody."""
+    if not moves_people(before, after) and not finished:
+        return []
     overdue, zone = studio.studio(session).overdue_hours, versions.studio_zone(session)
     switch = Switch(course(before, sequence_id, overdue), course(after, sequence_id, overdue))
     found = []
-    for reader in versions.readers(session, sequence_id, finished=choices.finished):
-        if reader.state == EnrollmentState.FINISHED and not switch.had_everything(reader.place):
+    for reader in versions.readers(session, sequence_id, finished=finished):
+        if reader.state == EnrollmentState.FINISHED and not switch.ended_last(reader.place.last_id):
             continue
         place = switch.place(reader.place, zone=zone_of(reader.zone, zone), now=now)
         state = _state(place, evergreen=after.evergreen)
         if place != reader.place or state != reader.state:
             found.append(Moved(reader, place, state))
-    pairs = [(one.reader.place, one.place) for one in found]
-    at_once = sum(due_at_once(old, new, now) for old, new in pairs)
-    for one, place in zip(found, chosen(pairs, choices, at_once, now), strict=True):
-        yield replace(one, place=place)
+    return found
+
+
+def under(choices: Choices, moved: list[Moved], now: datetime) -> list[Moved]:
+    """The same readers, those who are due at once as the operator chose for them (semantics 3.9)."""
+    hurried = [at for at, one in enumerate(moved) if one.at_once(now)]
+    placed = list(moved)
+    for number, at in enumerate(hurried):
+        one = moved[at]
+        placed[at] = replace(one, place=chosen(one.reader.place, one.place, choices, number / len(hurried), now))
+    return placed
 
 
 def _state(place: Place, *, evergreen: bool) -> str:
@@ -257,7 +272,7 @@ def undo(session: Session, sequence_id: int, version_id: int, *, now: datetime, 
     undone = _note(session, sequence_id, number, f"Taken back: {edit.what}", before, after, operator_id, now)
     undone.undone_at = edit.undone_at = now
     back = _moved_back(session, edit)
-    others = moves(session, sequence_id, before, after, Choices(), now)
+    others = moves(session, sequence_id, before, after, now, finished=False)
     known = {one["row"] for one in back}
     _place(session, [one for one in others if one.reader.enrollment_id not in known], now)
     _place_rows(session, back)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -93,11 +93,15 @@ class Switch:
             return moved
         return replace(moved, due_at=due(self.after, target, moved, zone=zone, now=now))
 
-    def had_everything(self, place: Place) -> bool:
-        """Whether a finished reader came to the last step, rather than to an end before it."""
-        last = self._old.get(place.last_id or 0)
+    def ended_last(self, last_id: int | None) -> bool:
+        """Whether a finished reader who passed that step last had everything, rather than came to an end before it."""
+        last = self._old.get(last_id or 0)
         early = last is not None and last.kind in {Kind.END, Kind.MOVE, Kind.CONDITION}
-        return not early and self.before.after(place.last_id, place.skips) is None
+        return not early and self.before.after(last_id) is None
+
+    def goes_on(self, last_id: int | None) -> bool:
+        """Whether somebody who had everything up to that step has something ahead now."""
+        return self.ended_last(last_id) and self.after.after(last_id) is not None
 
     def _target(self, place: Place) -> Step | None:
         """The first step in the new order that a reader has not had and that is not behind them.
@@ -151,15 +155,10 @@ def due_at_once(old: Place, new: Place, now: datetime) -> bool:
     return not was_due and new.due_at is not None and new.due_at <= now and new != old
 
 
-def chosen(pairs: Iterable[tuple[Place, Place]], choices: Choices, at_once: int, now: datetime) -> Iterator[Place]:
-    """The places under what the operator chose for the `at_once` readers among them, in the same order."""
-    seen = 0
-    for old, new in pairs:
-        if not due_at_once(old, new, now) or choices.at_once == AtOnce.NOW:
-            yield new
-        elif choices.at_once == AtOnce.KEEP:
-            yield replace(new, due_at=max(old.due_at or now, now))
-        else:
-            part = timedelta(hours=choices.spread_hours) * seen / max(at_once, 1)
-            seen += 1
-            yield replace(new, due_at=max(minute(now + part), now))
+def chosen(old: Place, new: Place, choices: Choices, share: float, now: datetime) -> Place:
+    """The place of a reader who would be due at once, as the operator chose; `share` of such readers come before."""
+    if choices.at_once == AtOnce.KEEP:
+        return replace(new, due_at=max(old.due_at or now, now))
+    if choices.at_once == AtOnce.SPREAD:
+        return replace(new, due_at=max(minute(now + timedelta(hours=choices.spread_hours) * share), now))
+    return new

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from newsletter.accounts import queries as accounts
@@ -17,7 +17,7 @@ from newsletter.delivery.rules import Lane
 from newsletter.errors import NotFound
 from newsletter.sequences import drafts, queries
 from newsletter.sequences.differing import touched
-from newsletter.sequences.drafts import Draft
+from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.models import Enrollment, SequenceVersion
 from newsletter.sequences.rules import EnrollmentState, Place
 
@@ -128,12 +128,41 @@ def _of_steps(step_ids: Iterable[int]) -> ColumnElement[bool]:
     return or_(false(), *(Delivery.reason.startswith(f"step:{one}:", autoescape=True) for one in sorted(step_ids)))
 
 
-def going_to_get(session: Session, sequence_id: int, step_ids: Sequence[int]) -> int:
-    """How many readers under way wait for one of these steps."""
+def under_way(session: Session, sequence_id: int) -> int:
+    """How many readers are under way, or wait for new steps."""
+    found = select(func.count(Enrollment.id)).where(_there(sequence_id))
+    return session.scalar(found) or 0
+
+
+def _there(sequence_id: int) -> ColumnElement[bool]:
+    states = [EnrollmentState.ACTIVE, EnrollmentState.CAUGHT_UP]
+    return and_(Enrollment.sequence_id == sequence_id, Enrollment.state.in_(states))
+
+
+def next_readers(session: Session, sequence_id: int, limit: int) -> Sequence[int]:
+    """The ids of those under way who get something next."""
+    found = select(Enrollment.subscriber_id).where(
+        Enrollment.sequence_id == sequence_id, Enrollment.state == EnrollmentState.ACTIVE
+    )
+    return session.scalars(found.order_by(Enrollment.next_due_at, Enrollment.id).limit(limit)).all()
+
+
+def finished_at(session: Session, sequence_id: int) -> dict[int | None, int]:
+    """How many finished after which step, by its id."""
+    found = select(Enrollment.last_step_id, func.count(Enrollment.id)).where(
+        Enrollment.sequence_id == sequence_id, Enrollment.state == EnrollmentState.FINISHED
+    )
+    return dict(session.execute(found.group_by(Enrollment.last_step_id)).all())
+
+
+def going_to_get(session: Session, sequence_id: int, step: DraftStep, draft: Draft) -> int:
+    """How many readers under way have not come past a step."""
+    places = {one.id: at for at, one in enumerate(draft.steps)}
+    here = [one.id for one in draft.steps if places[one.id] <= places[step.id]]
     found = select(func.count(Enrollment.id)).where(
         Enrollment.sequence_id == sequence_id,
         Enrollment.state == EnrollmentState.ACTIVE,
-        Enrollment.next_step_id.in_(step_ids),
+        Enrollment.next_step_id.in_(here),
     )
     return session.scalar(found) or 0
 

@@ -1,0 +1,183 @@
+"""Editing a series without fear: what a change means is shown before it is made, and it can be taken back."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from flask import flash, redirect, render_template, request, url_for
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from newsletter import clock
+from newsletter.accounts.gate import admin_blueprint, current_operator
+from newsletter.database.engine import db, transaction
+from newsletter.errors import InputError, RenderError, SourceError, SuppleError
+from newsletter.forecast import impact, textdiff
+from newsletter.forecast.comparing import SHOWN
+from newsletter.messages.compiling import Rendered
+from newsletter.sequences import differing, drafts, editing, edits, previews, queries, versions
+from newsletter.sequences.drafts import Draft
+from newsletter.sequences.editing import Unconfirmed
+from newsletter.sequences.edits import Edit, Reword
+from newsletter.sequences.moving import AtOnce, Choices
+from newsletter.sequences.previews import NAMED, Words
+from newsletter.sequences.stepforms import Form
+from newsletter.web.isolation import SANDBOX
+from newsletter.web.paging import list_page
+
+bp = admin_blueprint("edits", __name__, "/admin/sequences/<int:sequence_id>")
+
+# What the page of an edit adds to the fields that say which edit it is.
+OWN = frozenset({"csrf_token", "version", "at_once", "spread_hours", "finished", "seen", "agree"})
+UNTIL_SENT = "It can be taken back under “What was changed” until an email goes out because of it."
+
+
+@bp.post("/edits")
+def look(sequence_id: int) -> str | Response | tuple[str, int]:
+    """What an edit would mean; it is made at once when it means nothing for anybody."""
+    session = db.session()
+    editing.check_version(session, sequence_id, _number("version"))
+    before = versions.current(session, sequence_id)
+    edit = edits.read(_form(), before)
+    if edit.on(before) == before:
+        flash("Nothing to change: it is like that already.")
+        return _back(sequence_id)
+    if isinstance(edit, Reword):
+        return _words_page(session, sequence_id, before, edit)
+    return _impact_page(session, sequence_id, before, edit, None)
+
+
+def _impact_page(
+    session: Session, sequence_id: int, before: Draft, edit: Edit, problem: SuppleError | None
+) -> str | Response | tuple[str, int]:
+    choices = _choices()
+    found = impact.of_edit(session, sequence_id, edit, clock.now(), choices)
+    if found.nobody and problem is None:
+        return _apply(sequence_id, edit, "Nobody in this series is affected.")
+    page = render_template(
+        "forecast/edit.html",
+        series=queries.sequence(session, sequence_id),
+        words=edit.words(before),
+        differences=differing.differences(before, edit.on(before)),
+        impact=found,
+        choices=choices,
+        AtOnce=AtOnce,
+        SHOWN=SHOWN,
+        problem=problem,
+        fields=_fields(),
+    )
+    return (page, problem.status) if problem else page
+
+
+def _words_page(session: Session, sequence_id: int, before: Draft, edit: Reword) -> str:
+    """The difference that new words make, as their reader sees it, and how many will read the new ones."""
+    series, step = queries.sequence(session, sequence_id), before.step(edit.step)
+    old = previews.words_of(queries.step(session, sequence_id, edit.step))
+    new = Words(edit.subject, edit.preheader, edit.body)
+    as_whom = previews.reader(session, request.form.get("reader", NAMED))
+    now = clock.now()
+    made = previews.preview(session, series, new, as_whom, now)
+    was: Rendered | None = None
+    with suppress(SourceError, RenderError):  # words that make no email: all the better that there are new ones
+        was = previews.preview(session, series, old, as_whom, now)
+    return render_template(
+        "forecast/edit_words.html",
+        series=series,
+        step=step,
+        title=before.title(step.id),
+        subject=textdiff.words(was.subject if was else old.subject, made.subject),
+        preheader=textdiff.words(was.preheader if was else old.preheader, made.preheader),
+        pairs=textdiff.compare(was.text if was else old.body, made.text),
+        waiting=versions.going_to_get(session, sequence_id, step, before),
+        sent=queries.sent_counts(session, [step.id]).get(step.id, 0),
+        as_whom=as_whom,
+        new=new,
+        sandbox=SANDBOX,
+        fields=_fields(),
+    )
+
+
+@bp.post("/edits/apply")
+def apply(sequence_id: int) -> str | Response | tuple[str, int]:
+    """Make the edit, if the series still is as it was looked at and no more people are due at once than confirmed."""
+    session = db.session()
+    editing.check_version(session, sequence_id, _number("version"))
+    edit = edits.read(_form(), versions.current(session, sequence_id))
+    try:
+        return _apply(sequence_id, edit, UNTIL_SENT)
+    except Unconfirmed as problem:
+        return _impact_page(session, sequence_id, versions.current(session, sequence_id), edit, problem)
+
+
+def _apply(sequence_id: int, edit: Edit, means: str) -> Response:
+    with transaction() as session:
+        made = editing.apply(
+            session,
+            sequence_id,
+            edit,
+            now=clock.now(),
+            expected=_number("version"),
+            operator_id=current_operator().id,
+            choices=_choices(),
+        )
+    flash(f"Done: {made.what}. {means}" if made else "Nothing to change: it is like that already.")
+    return _back(sequence_id)
+
+
+@bp.get("/versions", endpoint="versions")
+def every_version(sequence_id: int) -> str:
+    """What was changed about a series, by whom, and what may be taken back."""
+    session = db.session()
+    listing = list_page(session, versions.listed(sequence_id), scalars=False)
+    last = versions.undoable(session, sequence_id)
+    return render_template(
+        "sequences/versions.html",
+        series=queries.sequence(session, sequence_id),
+        listing=listing,
+        differences={
+            row.id: differing.differences(drafts.read(row.before), drafts.read(row.after)) for row, _ in listing.rows
+        },
+        last=last,
+        why_not=editing.why_not_undo(session, last) if last else "",
+    )
+
+
+@bp.post("/versions/<int:version_id>/undo")
+def undo(sequence_id: int, version_id: int) -> Response:
+    """Take the last edit back."""
+    with transaction() as session:
+        editing.undo(session, sequence_id, version_id, now=clock.now(), operator_id=current_operator().id)
+    flash("Taken back: everybody stands where they stood before that change.")
+    return redirect(url_for("edits.versions", sequence_id=sequence_id))
+
+
+def _back(sequence_id: int) -> Response:
+    return redirect(url_for("sequences.show", sequence_id=sequence_id))
+
+
+def _form() -> Form:
+    return Form(dict(request.form.lists()))
+
+
+def _fields() -> list[tuple[str, str]]:
+    """The fields that say which edit it is, to be sent once more."""
+    return [(name, value) for name, values in request.form.lists() if name not in OWN for value in values]
+
+
+def _choices() -> Choices:
+    form: Any = request.form
+    agreed = form.get("agree") == "yes"
+    return Choices(
+        at_once=form.get("at_once") or AtOnce.NOW,
+        spread_hours=_number("spread_hours") or 24,
+        finished=form.get("finished") == "yes",
+        confirmed=(_number("seen") or 0) if agreed else 0,
+    )
+
+
+def _number(name: str) -> int | None:
+    text = request.form.get(name, "").strip()
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise InputError(f"“{text[:20]}” is not a whole number.", remedy="Go back and type one.")
+    return int(text) if text else None
