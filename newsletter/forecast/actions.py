@@ -14,7 +14,7 @@ from newsletter.forecast import outlooks
 from newsletter.forecast.calendar import AHEAD, Who, pack
 from newsletter.forecast.models import Feed, Outlook, OutlookPart
 from newsletter.forecast.records import Marks
-from newsletter.forecast.stretching import Bare
+from newsletter.forecast.rules import Bare
 
 MOST_FEEDS = 20
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -25,6 +26,7 @@ from newsletter.forecast.calendar import (
     AT_ONCE,
     VIEW_WORDS,
     Day,
+    Entry,
     View,
     by_hour,
     day_words,
@@ -42,7 +44,7 @@ from newsletter.forecast.records import Heading
 
 bp = admin_blueprint("calendar", __name__, "/admin/calendar")
 
-KINDS = ("step", "broadcast", AT_ONCE)
+MOST_IN_A_CELL = 4  # of a month; more are a press away
 
 
 @bp.get("")
@@ -64,6 +66,7 @@ def index() -> str:
         hours=by_hour(sent, coming, zone) if ask.view is View.DAY else [],
         headings=headings,
         legend=_legend(headings, days),
+        many=any(entry.item.startswith("broadcast:") for day in days for entry in day.entries),
         title=title(ask.view, ask.on),
         today=today,
         earlier=turned(ask.view, ask.on, -1),
@@ -77,13 +80,19 @@ def index() -> str:
         AHEAD=AHEAD,
         AT_ONCE=AT_ONCE,
         MOST=MOST_IN_A_CELL,
+        brief=_brief,
         span=lambda cell: span(cell, zone),
         people=people_words,
         day_words=day_words,
     )
 
 
-MOST_IN_A_CELL = 4  # of a month; more are a press away
+def _brief(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """What a month shows of a day: emails to many first, then what most people get."""
+    ordered = sorted(
+        entries, key=lambda entry: (not entry.item.startswith("broadcast:"), entry.item == AT_ONCE, -entry.people)
+    )
+    return ordered if len(ordered) <= MOST_IN_A_CELL + 1 else ordered[:MOST_IN_A_CELL]
 
 
 def _looked(ask: Ask, today: date) -> Looked | None:

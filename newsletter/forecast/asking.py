@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from newsletter.forecast import outlooks, records
 from newsletter.forecast.calendar import AHEAD, Cell, View, bounds, days_of, read_day, read_view
 from newsletter.forecast.models import Outlook
+from newsletter.forecast.queries import stretch
 from newsletter.forecast.records import Heading
-from newsletter.forecast.stretching import stretch
 
 HOUR = timedelta(hours=1)
 BROADCASTS = "broadcasts"  # instead of a series' slug
@@ -21,13 +21,17 @@ BROADCASTS = "broadcasts"  # instead of a series' slug
 
 @dataclass(frozen=True)
 class Ask:
-    """Which days, and what of them: `only` is a series' slug, BROADCASTS or empty; `reader` a subscriber's id."""
+    """Which days, and what of them: `only` is a series' slug, BROADCASTS or empty; `reader` a subscriber's id.
+
+    `past` shows a phone, which has a list and not a sheet, also the days of the month that are over.
+    """
 
     view: View
     on: date
     only: str = ""
     tag: str = ""
     reader: int | None = None
+    past: bool = False
 
     @classmethod
     def read(cls, args: Mapping[str, str], today: date) -> Ask:
@@ -39,12 +43,14 @@ class Ask:
             args.get("only", ""),
             args.get("tag", ""),
             int(reader) if reader.isascii() and reader.isdecimal() and len(reader) < 10 else None,
+            bool(args.get("past")),
         )
 
     def address(self, **changes: str) -> dict[str, str]:
         """The same question as it stands in an address, with `changes`."""
         found = {"view": str(self.view), "on": self.on.isoformat(), "only": self.only, "tag": self.tag}
-        found |= {"reader": "" if self.reader is None else str(self.reader)} | changes
+        found |= {"reader": "" if self.reader is None else str(self.reader)}
+        found |= {"past": "yes" if self.past else ""} | changes
         return {name: value for name, value in found.items() if value}
 
     @property

@@ -11,7 +11,7 @@ from newsletter.database.engine import db, transaction
 from newsletter.forecast import actions, outlooks, records
 from newsletter.forecast.calendar import share
 from newsletter.forecast.models import Outlook
-from newsletter.forecast.stretching import stretch
+from newsletter.forecast.queries import stretch
 
 PATIENCE = 1.0  # seconds that a request works at it; with the rest of the page that stays below two
 FIRST, FEWEST, MOST = 500, 100, 20_000  # readers in a slice

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from newsletter.forecast.calendar import MINUTE, Cell, Who, unpack
 from newsletter.forecast.models import Feed, Outlook, OutlookPart
 from newsletter.forecast.records import Marks
-from newsletter.forecast.stretching import Bare
+from newsletter.forecast.rules import Bare
 
 # A list that is worked out in so little time is worked out anew as soon as anybody joins or gets anything.
 QUICK = 1.0  # seconds

@@ -17,6 +17,7 @@ from newsletter.forecast.calendar import AHEAD, bounds
 from newsletter.forecast.models import Outlook
 from newsletter.forecast.queries import forecast
 from newsletter.forecast.records import Heading
+from newsletter.forecast.rules import Only
 from newsletter.web.paging import PAGE_SIZE, Listing, list_page, page_asked
 
 
@@ -80,11 +81,14 @@ def _reasons(
     """Why each of these gets it on that day, as the forecast says it now."""
     if not persons:
         return {}
-    ids = {person.email: person.id for person in persons.values()}
+    only = Only(
+        subscribers=frozenset(persons),
+        sequences=frozenset({heading.series} if heading.series else ()),
+        broadcasts=bool(heading.broadcast_id),
+    )
     return {
-        ids[row.subscriber]: row.reason
-        for row in forecast(session, now, AHEAD)
-        if row.subscriber in ids
-        and row.at.astimezone(zone).date() == day
-        and (row.sequence, row.step) == ((heading.series, heading.key) if heading.series else (None, None))
+        row.subscriber_id: row.reason
+        for row in forecast(session, now, AHEAD, only=only)
+        if row.at.astimezone(zone).date() == day
+        and (row.step or "", row.broadcast_id) == (heading.key, heading.broadcast_id)
     }

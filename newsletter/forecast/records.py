@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, Select, case, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from newsletter.accounts import queries as accounts
 from newsletter.accounts.models import AuditEntry, Studio
 from newsletter.audience.models import Subscriber, SubscriberTag, Tag
 from newsletter.broadcasts import rules as broadcast_rules
@@ -134,7 +133,7 @@ def _places(session: Session, sequence_id: int) -> list[tuple[int, int]]:
 
 def _of_step(session: Session, item: str, row: Step, places: dict[int, int], hues: dict[int, int]) -> Heading:
     series = sequences.sequence(session, row.sequence_id)
-    place = f"email {places[row.id]}" if row.id in places else "an email taken out since"
+    place = f"email\N{NO-BREAK SPACE}{places[row.id]}" if row.id in places else "an email taken out since"
     words = _subject(session, row.source)
     hue = hues.get(series.id, 0)
     return Heading(item, words, f"{series.name}, {place}", series.slug, row.key, series.id, row.id, hue=hue)
@@ -172,8 +171,8 @@ def marks(session: Session) -> Marks:
         .where(Broadcast.state.in_({*RUNNING, BroadcastState.QUEUED})).order_by(Broadcast.id),
         select(Studio),
     ])  # fmt: skip
-    newest = [func.max(model.id) for model in (Subscriber, Enrollment, Delivery, AuditEntry)]
-    return Marks(structure, _hash(session, [select(*newest), select(literal(accounts.studio(session).timezone))]))
+    newest = [select(func.max(model.id)) for model in (Subscriber, Enrollment, Delivery, AuditEntry)]
+    return Marks(structure, _hash(session, newest))
 
 
 def _hash(session: Session, questions: Sequence[Select[*tuple[Any, ...]]]) -> str:

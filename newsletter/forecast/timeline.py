@@ -10,12 +10,11 @@ from typing import cast
 from flask import current_app, url_for
 from sqlalchemy.orm import Session
 
-from newsletter.audience import queries as audience
 from newsletter.audience.history import HistoryLine
 from newsletter.forecast import records
 from newsletter.forecast.calendar import AHEAD
 from newsletter.forecast.queries import forecast
-from newsletter.forecast.rules import Row
+from newsletter.forecast.rules import Only, Row
 
 HistoryOf = Callable[[Session, int], list[HistoryLine]]
 PAST = 40  # lines of the past shown at first; more on demand
@@ -49,15 +48,13 @@ def line(session: Session, subscriber_id: int, now: datetime, *, whole: bool = F
         key=lambda found: found.at,
     )
     shown = past if whole else past[-PAST:]
-    return Line(shown, len(past) - len(shown), [_ahead(session, row) for row in _rows(session, subscriber_id, now)])
-
-
-def _rows(session: Session, subscriber_id: int, now: datetime) -> list[Row]:
-    address = audience.readers(session, [subscriber_id])[subscriber_id].email
-    return [row for row in forecast(session, now, AHEAD) if row.subscriber == address]
+    rows = forecast(session, now, AHEAD, only=Only(subscribers=frozenset({subscriber_id})))
+    return Line(shown, len(past) - len(shown), [_ahead(session, row) for row in rows])
 
 
 def _ahead(session: Session, row: Row) -> Ahead:
+    if row.broadcast_id:
+        return Ahead(row.at, row.subject, row.reason, url_for("broadcasts.show", broadcast_id=row.broadcast_id))
     step = records.step_of(session, row.sequence, row.step) if row.sequence and row.step else None
-    url = url_for("sequences.step", sequence_id=step.sequence_id, step_id=step.id) if step else ""
+    url = url_for("steps.show", sequence_id=step.sequence_id, step_id=step.id) if step else ""
     return Ahead(row.at, row.subject, row.reason, url)
