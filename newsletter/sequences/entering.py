@@ -162,7 +162,7 @@ def join_crowd(session: Session, sequence_id: int, crowd: Collection[int], sourc
     moment = max(minute(now), series.crowd_until or now)
     joined = 0
     for subscriber_id in crowd:
-        if actions.enroll(session, sequence_id, subscriber_id, source, moment):
+        if actions.enroll(session, sequence_id, subscriber_id, source, minute(moment)):
             moment += PACE
             joined += 1
     if joined:
