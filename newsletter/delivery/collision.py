@@ -1,6 +1,6 @@
 """When marketing emails meet: one per reader and local day, the others move (semantics 3.17); and what is too late.
 
-Asked of a batch before it is made. A batch whose readers get nothing else costs two questions to the database.
+Asked of a batch before it is made. A batch whose readers get nothing else costs three short questions to the database.
 """
 
 from __future__ import annotations
