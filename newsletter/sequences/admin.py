@@ -12,7 +12,7 @@ from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, NotFound, SuppleError
-from newsletter.sequences import actions, editor, edits, making, queries, saying, stepforms
+from newsletter.sequences import actions, editor, edits, making, queries, saying, stepforms, triggers_admin
 from newsletter.sequences.models import Enrollment, Sequence
 from newsletter.sequences.rules import ENROLLMENT_WORDS
 from newsletter.sequences.stepforms import Form
@@ -78,6 +78,7 @@ def show(sequence_id: int) -> str:
         named={line.step.id: line.named for line in lines},
         places={line.step.id: editor.ways_of_moving(lines, line.step.id) for line in lines},
         said=editor.rules_in_words(series, called),
+        triggers=triggers_admin.section(session, series),
         states=queries.states(session, [sequence_id])[sequence_id],
         listing=list_page(session, people, scalars=False),
         filtered=bool(search or state or at_step),

@@ -17,7 +17,7 @@ IF_KINDS = {
     "tag": "they have the tag",
     "clicked": "they pressed a link in",
     "downloaded": "they downloaded",
-    "field": "their field",
+    "field": "one of their fields",
 }
 COMPARISONS = {"equals": "is", "contains": "contains", "set": "is filled in"}
 

@@ -114,7 +114,7 @@
     handle.type = "button";
     handle.className = "line-tool line-handle";
     handle.title = "Drag, or press Enter and use the arrow keys";
-    handle.setAttribute("aria-label", `Move ${step.dataset.named}`);
+    handle.setAttribute("aria-label", `Take ${step.dataset.named}`);
     handle.innerHTML = list.parentElement.querySelector("[data-grip]").innerHTML;
     step.querySelector(".line-tools").prepend(handle);
     drag(handle, step);
