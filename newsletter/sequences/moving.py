@@ -116,7 +116,7 @@ class Switch:
         for step in self.after.steps:
             old = self.before.step(step.id)
             ahead = step.position > from_here if old is None else waits is not None and old.position >= waits
-            if ahead and not step.deleted and step.id not in place.skips:
+            if (ahead or step.id == place.step_id) and not step.deleted and step.id not in place.skips:
                 return step
         return None
 
