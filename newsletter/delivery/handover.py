@@ -195,7 +195,7 @@ def fail_template(session: Session, delivery_id: int, why: str, now: datetime) -
 def pick_up(session: Session, worker: str, now: datetime) -> int:
     """Return to the plan what a worker that has nothing in hand still has a claim on; returns how many."""
     mine = Delivery.claimed_by.startswith(f"{worker}/", autoescape=True)  # of each of its lines
-    return len(move(session, State.CLAIMED, State.PLANNED, now, in_state(State.CLAIMED), mine))
+    return len(move(session, State.CLAIMED, State.PLANNED, now, in_state(State.CLAIMED, State.SENDING), mine))
 
 
 def _held_by(worker: str) -> ColumnElement[bool]:

@@ -34,7 +34,7 @@ from newsletter.sequences.rules import (
 
 
 @dataclass
-class _Turn:
+class Turn:
     """What one turn has read for all its readers, and the emails that it plans in one go."""
 
     session: Session
@@ -47,13 +47,14 @@ class _Turn:
     mails: list[Due] = field(default_factory=list)
 
     def zone(self, row: Enrollment) -> ZoneInfo:
+        """A reader's own zone, else the studio's."""
         return rules.zone_of(self.readers[row.subscriber_id].timezone, self.studio_zone)
 
 
 def plan_due(session: Session, now: datetime, limit: int) -> int:
     """Let up to `limit` readers whose step is due take it; emails go to the ledger. Returns how many were looked at."""
     rows = ready.due(session, now, limit)
-    turn = _read(session, rows, now)
+    turn = read(session, rows, now)
     barred = queries.barred(session, turn.readers.values())
     for row in rows:
         if row.state != EnrollmentState.ACTIVE:
@@ -63,15 +64,15 @@ def plan_due(session: Session, now: datetime, limit: int) -> int:
             continue
         course, place = turn.courses[row.sequence_id], queries.place(row)
         place, effects = rules.arrive(course, place, turn.known[row.id], zone=turn.zone(row), now=now)
-        _carry_out(turn, row, place, effects)
-    _finish(turn)
+        carry_out(turn, row, place, effects)
+    finish(turn)
     return len(rows)
 
 
 def settle(session: Session, now: datetime, limit: int) -> int:
     """Let up to `limit` readers whose planned email has ended go on to their next step; returns how many did."""
     ended = queries.settled(session, limit)
-    turn = _read(session, [row for row, _ in ended], now)
+    turn = read(session, [row for row, _ in ended], now)
     withdrawn = {row.subscriber_id for row, email in ended if email.state == State.CANCELED}
     barred = queries.barred(session, [turn.readers[one] for one in sorted(withdrawn)])
     for row, email in ended:
@@ -84,19 +85,20 @@ def settle(session: Session, now: datetime, limit: int) -> int:
             at, sent = email.accepted_at or email.ended_at or now, email.state == State.ACCEPTED
             course, place = turn.courses[row.sequence_id], queries.place(row)
             place, effects = rules.passed(course, place, at, turn.known[row.id], sent=sent, zone=turn.zone(row))
-            _carry_out(turn, row, place, effects)
-    _finish(turn)
+            carry_out(turn, row, place, effects)
+    finish(turn)
     return len(ended)
 
 
-def _read(session: Session, rows: Sequence[Enrollment], now: datetime) -> _Turn:
+def read(session: Session, rows: Sequence[Enrollment], now: datetime) -> Turn:
+    """Read what is asked about these readers, for all of them at once."""
     courses = queries.courses(session, {row.sequence_id for row in rows})
     readers = people.readers(session, sorted({row.subscriber_id for row in rows})) if rows else {}
     known = facts.load(session, [(row.id, row.subscriber_id) for row in rows], courses)
-    return _Turn(session, now, courses, readers, known, accounts.studio(session).timezone, rows)
+    return Turn(session, now, courses, readers, known, accounts.studio(session).timezone, rows)
 
 
-def _carry_out(turn: _Turn, row: Enrollment, place: Place, effects: Iterable[Effect]) -> None:
+def carry_out(turn: Turn, row: Enrollment, place: Place, effects: Iterable[Effect]) -> None:
     """Write down where a reader stands now, and do what the planner says."""
     row.waits_since, row.last_sent_at, row.last_step_id = place.since, place.sent_at, place.last_id
     row.next_step_id, row.next_due_at = place.step_id, place.due_at
@@ -116,7 +118,7 @@ def _carry_out(turn: _Turn, row: Enrollment, place: Place, effects: Iterable[Eff
                 actions.end(turn.session, row, EnrollmentState.EXITED, why, turn.now)
 
 
-def _tag(turn: _Turn, row: Enrollment, effect: Tagged) -> None:
+def _tag(turn: Turn, row: Enrollment, effect: Tagged) -> None:
     """Change the reader's tags; what comes later in this turn sees them."""
     for name in effect.add:
         audience.add_tag(turn.session, row.subscriber_id, name, turn.now)
@@ -127,7 +129,7 @@ def _tag(turn: _Turn, row: Enrollment, effect: Tagged) -> None:
             turn.known[other.id] = rules.with_tags(turn.known[other.id], effect)
 
 
-def _move(turn: _Turn, row: Enrollment, slug: str, at: datetime) -> None:
+def _move(turn: Turn, row: Enrollment, slug: str, at: datetime) -> None:
     """End this series and begin the other, as of the moment that this step was due."""
     other = queries.by_slug(turn.session, slug)
     actions.end(turn.session, row, EnrollmentState.FINISHED, f"moved on to “{other.name if other else slug}”", at)
@@ -135,6 +137,7 @@ def _move(turn: _Turn, row: Enrollment, slug: str, at: datetime) -> None:
         actions.enroll(turn.session, other.id, row.subscriber_id, f"series:{turn.courses[row.sequence_id].slug}", at)
 
 
-def _finish(turn: _Turn) -> None:
+def finish(turn: Turn) -> None:
+    """Hand the emails of this turn to the ledger."""
     turn.session.flush()
     delivery.plan_each(turn.session, turn.mails, lane=Lane.SEQUENCE, now=turn.now)
