@@ -72,7 +72,7 @@ def index() -> str:
         earlier=turned(ask.view, ask.on, -1),
         later=turned(ask.view, ask.on, 1),
         looked=looked,
-        last=last if last < days_of(ask.view, ask.on)[-1] else None,
+        last=last if any(day.beyond and not day.outside for day in days) else None,
         series=records.series(session),
         tags=[tag.name for tag, _ in audience.tags(session)],
         reader=_reader(session, ask.reader) if ask.reader is not None else None,
