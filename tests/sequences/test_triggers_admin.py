@@ -119,8 +119,8 @@ def test_the_page_lists_every_way_in_and_each_can_rest_and_go(operator: FlaskCli
     numbers = [begins(series, "tag", "client"), begins(series, "form", "class"), begins(series, "date", "birthday")]
     page = operator.get(f"/admin/sequences/{series}").text
     for words in (
-        "When somebody signs up on the form “Class list”",
-        "When somebody gets the tag “client”",
+        "Somebody signs up on the form “Class list”",
+        "Somebody gets the tag “client”",
         "On the day of “birthday”, every year, at 9:00 on their clock",
         "The form itself leads here",
     ):
