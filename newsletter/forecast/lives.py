@@ -28,7 +28,8 @@ class House:
 
     courses: Mapping[int, Course] = field(default_factory=dict)
     sendouts: tuple[Sendout, ...] = ()
-    openings: tuple[Opening, ...] = ()  # triggers that the days themselves can pull: tags that steps give, dates
+    openings: tuple[Opening, ...] = ()  # triggers: tags that steps give and dates let readers join
+    stopped: frozenset[int] = frozenset()  # paused courses: who enters one stays where they begin (semantics 3.15)
     one_a_day: bool = True
     first: str = SERIES
     overdue_hours: int = 48
@@ -118,6 +119,7 @@ class Life:
     rounds: Mapping[int, Round] = field(default_factory=dict)  # the last time in courses they may enter (again)
     dates: tuple[Birthday, ...] = ()
     told: tuple[Told, ...] = ()
+    paused: bool = False  # all their series are (semantics 3.15)
     presses: frozenset[str] = frozenset()  # of an invented reader: the emails (keys, or "any") whose links they press
 
 

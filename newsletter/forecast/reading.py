@@ -28,9 +28,9 @@ from newsletter.forecast.lives import Birthday, Ended, House, Life, Sendout, Tol
 from newsletter.sequences import facts, openings, triggers
 from newsletter.sequences import queries as sequences
 from newsletter.sequences.facts import Asked
-from newsletter.sequences.models import Enrollment, TriggerDate
+from newsletter.sequences.models import Enrollment, PausedReader, TriggerDate
 from newsletter.sequences.models import Sequence as Series
-from newsletter.sequences.rules import NOTHING_KNOWN, EnrollmentState, Kind, Place, Round, zone_of
+from newsletter.sequences.rules import NOTHING_KNOWN, EnrollmentState, Kind, Round, zone_of
 from newsletter.work.claims import among
 
 LATELY = timedelta(days=3)  # emails sent before that are on no local day that is still to come
@@ -52,7 +52,8 @@ class Known:
 def known(session: Session, now: datetime, until: datetime) -> Known:
     """The house as it is now, with the broadcasts that start by `until`."""
     studio = accounts.studio(session)
-    ids = session.scalars(select(Series.id)).all()
+    stopped = dict(session.execute(select(Series.id, Series.paused_at)).all())
+    ids = list(stopped)
     courses = sequences.courses(session, ids)
     triggers_there = tuple(openings.all_of(session))
     queued = [broadcasts.find(session, number) for number in broadcasts.due(session, until)]
@@ -60,6 +61,7 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
         courses=courses,
         sendouts=tuple(_sendout(one, now) for one in queued),
         openings=triggers_there,
+        stopped=frozenset(one for one in ids if studio.series_paused_at or stopped[one]),
         one_a_day=studio.one_a_day,
         first=studio.first,
         overdue_hours=studio.overdue_hours,
@@ -137,6 +139,9 @@ class _Rows:
         self.rounds = self._rounds() if known.enterable else {}
         self.dates = self._dates(until)
         self.told = self._told()
+        self.paused = set(
+            session.scalars(select(PausedReader.subscriber_id).where(self._theirs(PausedReader.subscriber_id)))
+        )
         pairs = [(-number, number) for number in ids]  # facts about a reader, whatever they are in
         pairs += [(row.id, row.subscriber_id) for found in self.enrollments.values() for row in found]
         self.facts = facts.load(session, pairs, known.house.courses, known.asked) if known.asked != Asked() else {}
@@ -154,6 +159,7 @@ class _Rows:
             Enrollment.last_step_id,
             Enrollment.skips,
             Enrollment.held_at,
+            Enrollment.shifted_minutes,
         )
         found = select(*wanted).where(
             Enrollment.state == EnrollmentState.ACTIVE, among(self.session, Enrollment.subscriber_id, self.ids)
@@ -244,20 +250,12 @@ class _Rows:
             rounds=rounds,
             dates=tuple(self._birthdays(number, fields)),
             told=tuple(Told(row.at, row.kind, row.what) for row in self.told.get(number, ())),
+            paused=number in self.paused,
         )
 
     def _walk(self, row: Any) -> Walk:
-        place = Place(
-            row.enrolled_at,
-            row.waits_since,
-            row.last_sent_at,
-            row.next_step_id,
-            row.next_due_at,
-            row.last_step_id,
-            frozenset(row.skips or ()),
-        )
         clicked = self.facts.get(row.id, NOTHING_KNOWN).clicked
-        return Walk(row.sequence_id, place, clicked, still=row.held_at is not None)
+        return Walk(row.sequence_id, sequences.place(row), clicked, still=row.held_at is not None)
 
     def _waiting(
         self, rows: Sequence[Any], places: Mapping[int, int], mails: Sequence[Any]

@@ -20,6 +20,7 @@ from newsletter.forecast.lives import Birthday, Happening, House, Life, Sendout,
 from newsletter.sequences import dates, triggers
 from newsletter.sequences.conditions import ANY
 from newsletter.sequences.rules import (
+    NOTHING_KNOWN,
     CaughtUp,
     Course,
     Effect,
@@ -30,6 +31,7 @@ from newsletter.sequences.rules import (
     Left,
     Mail,
     Moved,
+    Place,
     Round,
     Tagged,
     arrive,
@@ -43,6 +45,7 @@ from newsletter.sequences.rules import (
 )
 
 MINUTE = timedelta(minutes=1)
+LONGEST_DAY = timedelta(hours=49)  # no local day is longer, not even one that loses or gains the date line
 # An effect (None: joining), in which course, and when.
 Heard = Callable[[Effect | None, int, datetime], None]
 COMING = 1 << 62  # in the ledger's order behind everything that is there
@@ -56,7 +59,7 @@ def ahead(
 
     `heard` is told what happens between the emails, before the email it leads to is given.
     """
-    reader = _Days(life, house, heard)
+    reader = Days(life, house, heard)
     moment: datetime | None = now
     while moment is not None and moment <= until:
         yield from reader.turn(moment)
@@ -69,7 +72,7 @@ def _whole(moment: datetime) -> datetime:
     return floor if floor == moment else floor + MINUTE
 
 
-class _Days:
+class Days:
     """One reader's state while their days pass."""
 
     def __init__(self, life: Life, house: House, heard: Heard | None = None) -> None:
@@ -92,18 +95,20 @@ class _Days:
         found += [one.due_at for one in self.waiting if not one.still]
         found += [one.send_at for one in self.coming]
         found += [one.next_at for one in self.dates]
-        later = [at for at in found if at > moment]
-        return _whole(min(later)) if later else None
+        first = min((at for at in found if at > moment), default=None)
+        return _whole(first) if first else None
 
-    def turn(self, now: datetime) -> Iterator[Happening]:
-        """What a worker does at one moment, again and again until nothing is left to do."""
-        did = True
-        while did:
-            did = self._enter_due(now) | self._settle(now) | self._plan(now) | self._start(now)
-            for happening in self._send(now):
-                did = True
-                if happening is not None:
-                    yield happening
+    def turn(self, now: datetime) -> list[Happening]:
+        """What leaves while a worker does all there is to do at one moment, again and again until nothing is left."""
+        gone: list[Happening] = []
+        while True:
+            did = (self.told or self.dates) and self._enter_due(now)
+            did = self._settle(now) or did
+            did = self._plan(now) or did
+            did = self._start(now) or did
+            did = self._send(now, gone) or did
+            if not did:
+                return gone
 
     # Joining
 
@@ -133,10 +138,12 @@ class _Days:
 
     def _reconsider(self, now: datetime) -> None:
         for number, walk in enumerate(self.walks):
-            if walk and left(self.house.courses[walk.course_id], self._facts(walk)):
+            course = self.house.courses[walk.course_id] if walk else None
+            if course and left(course, self._facts(course, walk)):
                 self._end(number, EnrollmentState.EXITED, now)
         for course_id, last in list(self.rounds.items()):
-            if last.state == EnrollmentState.CAUGHT_UP and left(self.house.courses[course_id], self._facts(None)):
+            course = self.house.courses[course_id]
+            if last.state == EnrollmentState.CAUGHT_UP and left(course, self._facts(course, None)):
                 self.rounds[course_id] = Round(EnrollmentState.EXITED, now)
 
     def _celebrate(self, birthday: Birthday, now: datetime) -> None:
@@ -158,39 +165,46 @@ class _Days:
             self.rounds[course_id] = Round(ending(evergreen=course.evergreen), at)
             return
         self.rounds[course_id] = Round(EnrollmentState.ACTIVE, None)
-        self.walks.append(Walk(course_id, place))
+        self.walks.append(Walk(course_id, place, still=self.life.paused or course_id in self.house.stopped))
         if self.heard:
             self.heard(None, course_id, at)
 
     # The planner
 
     def _settle(self, now: datetime) -> bool:
+        if not self.ended:
+            return False
         ended, self.ended = sorted(self.ended), []
         for number, at, sent in ended:
             walk = self.walks[number]
             if walk is not None:
                 course = self.house.courses[walk.course_id]
-                place, effects = passed(course, walk.place, at, self._facts(walk), sent=sent, zone=self.zone)
-                self.walks[number] = replace(walk, place=place)
+                place, effects = passed(course, walk.place, at, self._facts(course, walk), sent=sent, zone=self.zone)
+                self._stands(number, walk, place)
                 self._carry_out(number, effects, now)
-        return bool(ended)
+        return True
 
     def _plan(self, now: datetime) -> bool:
         due = [
             (walk.place.due_at, number)
             for number, walk in enumerate(self.walks)
-            if walk and not walk.still and walk.place.due_at and walk.place.due_at <= now
+            if walk and walk.place.due_at and walk.place.due_at <= now and not walk.still
         ]
         for _, number in sorted(due):
             walk = self.walks[number]
             if walk is not None:
                 course = self.house.courses[walk.course_id]
-                place, effects = arrive(course, walk.place, self._facts(walk), zone=self.zone, now=now)
-                self.walks[number] = replace(walk, place=place)
+                place, effects = arrive(course, walk.place, self._facts(course, walk), zone=self.zone, now=now)
+                self._stands(number, walk, place)
                 self._carry_out(number, effects, now)
         return bool(due)
 
-    def _facts(self, walk: Walk | None) -> Facts:
+    def _stands(self, number: int, walk: Walk, place: Place) -> None:
+        self.walks[number] = Walk(walk.course_id, place, walk.clicked, walk.still)
+
+    def _facts(self, course: Course, walk: Walk | None) -> Facts:
+        if not course.asks:
+            return NOTHING_KNOWN
         return Facts(self.tags, self.life.downloaded, walk.clicked if walk else frozenset(), self.life.fields)
 
     def _carry_out(self, number: int, effects: list[Effect], now: datetime) -> None:
@@ -239,7 +253,8 @@ class _Days:
     def _start(self, now: datetime) -> bool:
         """A turn begins and proves a broadcast; the next one, at the same moment, fixes its readers and plans them."""
         planned, self.starting = self.starting, [one for one in self.coming if one.send_at <= now]
-        self.coming = [one for one in self.coming if one.send_at > now]
+        if self.starting:
+            self.coming = [one for one in self.coming if one.send_at > now]
         for one in planned:
             if self._reaches(one):
                 self._plan_email(one.send_at, Lane.BULK, sendout=one.id)
@@ -254,12 +269,16 @@ class _Days:
         self.waiting.append(Waiting(self.planned, due_at, lane, step_id, sendout, walk))
         self.planned += 1
 
-    def _send(self, now: datetime) -> Iterator[Happening | None]:
-        """Hand over what is due; None for one that was asked and did not go."""
+    def _send(self, now: datetime, gone: list[Happening]) -> bool:
+        """Hand over what is due; whether anything was."""
         batch = [one for one in self.waiting if one.due_at <= now and not one.still]
+        if not batch:
+            return False
         self.waiting = [one for one in self.waiting if one not in batch]
-        # What has more right to the day is asked first, as the ledger does it.
-        for one in sorted(filter(lambda one: self._may_go(one, now), batch), key=self._rank):
+        self.sent = [one for one in self.sent if one[0] > now - LONGEST_DAY]
+        if len(batch) > 1:  # what has more right to the day is asked first, as the ledger does it
+            batch.sort(key=self._rank)
+        for one in [one for one in batch if self._may_go(one, now)]:
             later = self._verdict(one, now) if self.house.one_a_day and not one.insisted else None
             if later is not None:
                 moved_from = one.moved_from or one.due_at
@@ -271,9 +290,8 @@ class _Days:
                 self.ended.append((one.walk, now, True))
                 self._press(one.walk, walk, one.step_id)
             course_id = walk.course_id if walk else 0
-            yield Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because)
-        if batch:
-            yield None
+            gone.append(Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because))
+        return True
 
     def _press(self, number: int, walk: Walk, step_id: int) -> None:
         """What an invented reader does with an email that has just arrived."""
@@ -292,7 +310,7 @@ class _Days:
         if walk is None:
             return False
         course = self.house.courses[walk.course_id]
-        if course.step(one.step_id) is None or left(course, self._facts(walk)):
+        if course.step(one.step_id) is None or left(course, self._facts(course, walk)):
             self.ended.append((one.walk, now, False))
             return False
         return not days.is_overdue(one.due_at, now, self.house.overdue_hours)
@@ -301,6 +319,8 @@ class _Days:
         others = [_mail(other) for other in self.waiting if not other.still and not self._is_overdue(other, now)]
         if days.gives_way_to_coming(one.lane, self.house.first):
             others += self._coming(one.lane)
+        if not others and not self.sent:
+            return None
         return days.verdict(
             _mail(one),
             gone=self.sent,
