@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import crash, distance, everyday, growth, ledger, making, planning, profiling, sending, waiting
+from bench import crash, distance, everyday, growth, ledger, making, planning, profiling, sending, ticks, waiting
 from bench.processes import hold_to_two_cores
 from bench.sizes import FULL, QUICK, TINY, Sizes
 from bench.table import Line, say, show
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Sizes], list[Line]]] = {
     "making": making.measure,
     "sending": sending.measure,
     "planning": planning.measure,
+    "ticks": ticks.measure,
     "waiting": waiting.measure,
     "ledger": ledger.measure,
     "growth": growth.measure,

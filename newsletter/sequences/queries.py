@@ -125,6 +125,8 @@ def timing_words(row: models.Step, *, first: bool) -> str:
 def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:
     """Sequences as the planner sees them, by id."""
     wanted = set(sequence_ids)
+    if not wanted:
+        return {}
     by_sequence: dict[int, list[Step]] = {sequence_id: [] for sequence_id in wanted}
     found = select(models.Step).where(models.Step.sequence_id.in_(wanted))
     for row in session.scalars(found.order_by(models.Step.position, models.Step.id)):
@@ -197,6 +199,8 @@ def barred(session: Session, people: Iterable[Subscriber | Reader]) -> dict[int,
     """Who of these must not get a series, by id, and why in words (semantics 3.13)."""
     secret = current().secret_key
     prints = {tokens.fingerprint(secret, person.email_key): person for person in people}
+    if not prints:
+        return {}
     why = {
         person.id: words
         for person in prints.values()

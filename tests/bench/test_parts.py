@@ -19,6 +19,7 @@ LONGEST = 240  # seconds, on a machine that does much else
         ("making", "fill in one reader's words and links"),
         ("ledger", "record the answer"),
         ("distance", "no pipelining"),
+        ("ticks", "emails seen sent"),
     ],
 )
 def test_a_part_runs_at_its_smallest(part: str, says: str) -> None:
