@@ -34,6 +34,7 @@ JOBS: tuple[Callable[[], int], ...] = (
     delivery.make_keys,
     signup.take_spooled,
     sequences.enter_due,  # before planning: whoever joins now gets what goes at once in this turn
+    sequences.work_off_pauses,
     sequences.plan_due,
     broadcasts.start_due,
     signup.remind_due,

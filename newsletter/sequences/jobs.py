@@ -5,7 +5,7 @@ from __future__ import annotations
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
-from newsletter.sequences import actions, entering, openings, planning
+from newsletter.sequences import actions, entering, openings, pauses, pausing, planning
 
 # Readers per commit, at two to three milliseconds each: no other writer waits longer than about half a second.
 CHUNK = 200
@@ -24,6 +24,14 @@ def enter_due() -> int:
         with transaction() as session:
             done += step(session, clock.now(), CHUNK)
     return done
+
+
+def work_off_pauses() -> int:
+    """Hold the next readers of a new pause, or let the next ones of one that is over go on; returns how many."""
+    if not pauses.anything_left(db.session()):
+        return 0
+    with transaction() as session:
+        return pausing.go_on(session, clock.now())
 
 
 def plan_due() -> int:

@@ -91,6 +91,11 @@ def concerned(session: Session, scope: Scope, now: datetime) -> Concerned:
     )
 
 
+def anything_left(session: Session) -> bool:
+    """Whether a pause's beginning or end is not worked off."""
+    return session.scalar(select(PauseWork.id).limit(1)) is not None
+
+
 def work(session: Session) -> PauseWork | None:
     """The next pause whose beginning or end is not worked off; another worker's is passed over."""
     found = select(PauseWork).order_by(PauseWork.id).limit(1).with_for_update(skip_locked=True)

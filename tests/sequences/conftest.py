@@ -100,7 +100,7 @@ def _next_moment() -> datetime | None:
     db.session.rollback()
     waiting = Delivery.state.in_([State.PLANNED, State.DEFERRED])
     times = [
-        db.session.scalar(select(func.min(Enrollment.next_due_at))),
+        db.session.scalar(select(func.min(Enrollment.next_due_at)).where(Enrollment.held_at.is_(None))),
         db.session.scalar(select(func.min(Delivery.due_at)).where(waiting)),
     ]
     return min((moment for moment in times if moment is not None), default=None)
