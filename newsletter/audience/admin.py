@@ -182,6 +182,21 @@ def correct(subscriber_id: int) -> str | Answer | tuple[str, int]:
         return _person_page(subscriber_id, str(problem)), 400
 
 
+@bp.post("/<int:subscriber_id>/fields")
+def set_field(subscriber_id: int) -> str | Answer | tuple[str, int]:
+    """Set a custom field of the person, or take it away."""
+    name, value = request.form.get("field_name", ""), request.form.get("field_value", "")
+    try:
+        return _change(
+            subscriber_id,
+            lambda session, now: by_hand.set_field(session, subscriber_id, name, value, now),
+            "Saved.",
+            "subscriber.field_set",
+        )
+    except InputError as problem:
+        return _person_page(subscriber_id, str(problem)), 400
+
+
 @bp.post("/<int:subscriber_id>/unsubscribe")
 def unsubscribe(subscriber_id: int) -> Answer:
     """End all marketing to the person."""

@@ -14,6 +14,7 @@ from newsletter.errors import InputError
 
 WORDING_VERSION = "by hand"
 SOURCE = "added by hand"
+OWN_COLUMNS = frozenset({"email", "first_name", "last_name", "timezone", "tags"})
 
 
 def add(
@@ -52,6 +53,21 @@ def add(
         requested_at=now,
     )
     return actions.confirm(session, given, now)
+
+
+def set_field(session: Session, subscriber_id: int, name: str, value: str, now: datetime) -> None:
+    """Set a custom field of a person, or take it away when `value` is empty; raises InputError on a name taken."""
+    key, kept = rules.column_name(name), rules.tidy_field(value)
+    if not key:
+        raise InputError("Type the name of the field.", remedy="A word like birthday.")
+    if key in rules.NOT_FIELDS | OWN_COLUMNS:
+        raise InputError(f"“{key}” is not a field of your own.", remedy="It has its place on this page already.")
+    person = session.get_one(Subscriber, subscriber_id)
+    if person.fields.get(key, "") == kept:
+        return
+    others = {other: held for other, held in person.fields.items() if other != key}
+    person.fields = others | ({key: kept} if kept else {})
+    occasions.happened(session, subscriber_id, Happened.FIELD, key, now)
 
 
 def correct(

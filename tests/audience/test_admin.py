@@ -133,6 +133,16 @@ def test_details_are_corrected(alice: FlaskClient, bob: int) -> None:
     assert alice.post(f"/admin/subscribers/{bob}/details", data=data | {"timezone": "Nowhere"}).status_code == 400
 
 
+def test_a_field_is_set_by_hand(alice: FlaskClient, bob: int) -> None:
+    place = f"/admin/subscribers/{bob}/fields"
+    assert alice.post(place, data={"field_name": "Birthday", "field_value": "1990-05-17"}).status_code == 302
+    page = alice.get(f"/admin/subscribers/{bob}").text
+    assert "<dt>birthday</dt><dd>1990-05-17</dd>" in page
+    assert log() == ["subscriber.field_set"]
+    refused = alice.post(place, data={"field_name": "status", "field_value": "confirmed"})
+    assert (refused.status_code, "not a field of your own" in refused.text) == (400, True)
+
+
 def test_bob_is_unsubscribed_and_his_consent_kept_as_withdrawn(alice: FlaskClient, bob: int) -> None:
     assert alice.post(f"/admin/subscribers/{bob}/unsubscribe").status_code == 302
     person = queries.subscriber(db.session(), bob)

@@ -7,8 +7,8 @@ from flask import Flask
 
 from newsletter import clock
 from newsletter.addresses import parse
-from newsletter.audience import actions, by_hand, queries
-from newsletter.audience.rules import Status
+from newsletter.audience import actions, by_hand, occasions, queries
+from newsletter.audience.rules import Happened, Status
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError
 from newsletter.settings import current
@@ -65,3 +65,29 @@ def test_a_name_and_a_zone_are_corrected(app: Flask) -> None:
     assert (person.first_name, person.last_name, person.timezone) == ("Bob", "Lund", "Europe/Lisbon")
     with pytest.raises(InputError), transaction() as session:
         by_hand.correct(session, person_id, "", "", "Europe/Atlantis", NOW)
+
+
+def test_a_field_is_set_changed_and_taken_away_and_told_of(app: Flask) -> None:
+    person_id = add("bob@example.org")
+    for name, value, kept in (
+        ("Birthday", " 1990-05-17 ", {"birthday": "1990-05-17"}),
+        ("shoe size", "41", {"birthday": "1990-05-17", "shoe_size": "41"}),
+        ("birthday", "1990-05-18", {"birthday": "1990-05-18", "shoe_size": "41"}),
+        ("birthday", "1990-05-18", {"birthday": "1990-05-18", "shoe_size": "41"}),
+        ("birthday", " ", {"shoe_size": "41"}),
+    ):
+        with transaction() as session:
+            by_hand.set_field(session, person_id, name, value, NOW)
+        person = queries.subscriber(db.session(), person_id)
+        assert person is not None
+        assert person.fields == kept
+    with transaction() as session:
+        told = [(one.kind, one.what) for one in occasions.take(session, 10)]
+    assert told == [(Happened.FIELD, name) for name in ("birthday", "shoe_size", "birthday", "birthday")]
+
+
+@pytest.mark.parametrize("name", ["", " ", "E-Mail", "time zone", "tags", "status", "marketing"])
+def test_a_field_that_is_none_is_refused(app: Flask, name: str) -> None:
+    person_id = add("bob@example.org")
+    with pytest.raises(InputError), transaction() as session:
+        by_hand.set_field(session, person_id, name, "x", NOW)
