@@ -65,6 +65,9 @@ EXTRA_DOORWAYS = {
         "edits",
         "entering",
         "facts",
+        "filediff",
+        "files",
+        "letters",
         "moving",
         "openings",
         "previews",
@@ -72,9 +75,11 @@ EXTRA_DOORWAYS = {
         "stepforms",
         "triggers",
         "versions",
+        "wording",
     },
     "signup": {"guards"},  # the honeypot and the time trap, the same for comments
-    "forecast": {"formats"},  # the forecast as a table, JSON or a calendar, for the command
+    # the forecast as a table, JSON or a calendar, and the test drive of a series, for the commands
+    "forecast": {"formats", "drive", "drive_form"},
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
 }
 # Pure modules of the ground floor that rules may lean on: a refusal in words, what an address is and what clocks on the
@@ -92,6 +97,7 @@ MORE_RULES = {
 MORE_FRONTS = {
     "newsletter/delivery/relays_admin.py": "the mail servers in the back office, apart from the outbox",
     "newsletter/sequences/steps_admin.py": "one step of a series in the back office, apart from the whole",
+    "newsletter/forecast/drive_admin.py": "the test drive of a series, which belongs to nobody real",
     "newsletter/forecast/edits_admin.py": "changes of a series, with their effect before they are made",
     "newsletter/sequences/triggers_admin.py": "how a series begins by itself, apart from its steps",
     "newsletter/signup/leaving.py": "the pages of leaving and preferences, apart from those of coming in",
@@ -100,6 +106,7 @@ MORE_FRONTS = {
 BEHIND_THE_SCENES = FRONTS | {
     "relays_admin",
     "steps_admin",
+    "drive_admin",
     "edits_admin",
     "triggers_admin",
     "letters",

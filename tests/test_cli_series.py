@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import select
 
 from newsletter import clock
 from newsletter.database.engine import db, transaction
+from newsletter.delivery.models import Delivery
 from newsletter.sequences import actions, queries
 from newsletter.sequences.series import held
 from tests.people import ALICE, person
@@ -143,3 +145,36 @@ def test_what_is_wrong_ends_in_words_and_changes_nothing(app: Flask, folder: Pat
     assert refused.exit_code == 1
     assert "keen" in refused.output
     assert "spine: Spine, 4 steps, 0 people under way" in run(app, "list").output
+
+
+def test_2_14_drive_reads_the_emails_in_order_with_their_dates(app: Flask, folder: Path) -> None:
+    pushed(app, folder)
+    start = ("--start", "2026-03-02T10:00+00:00")
+    said = run(app, "drive", "spine", *start).output
+    assert "Alice joins on Monday 2 March 2026, 10:00, UTC." in said
+    assert "Good morning, Alice." in said
+    assert said.index("Monday 2 March 2026, 10:00\nHello") < said.index("Thursday 5 March 2026, 07:00\nMore")
+    assert said.endswith("2 emails in 30 days, no more emails.\n")
+    brief = run(app, "drive", "spine", *start, "--clicks", "hello", "--zone", "Asia/Kolkata", "--brief").output
+    assert "Monday 2 March 2026, 15:30  Hello" in brief
+    assert "Good morning" not in brief
+    gone = run(app, "drive", "spine", *start, "--tag", "client").output
+    assert "Leaves at once: goal reached" in gone
+    assert db.session.scalars(select(Delivery)).all() == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing"], "no series"),
+        (["spine", "--zone", "Mars"], "no time zone"),
+        (["spine", "--field", "city"], "no value"),
+        (["spine", "--days", "0"], "0 is not in the range"),
+        (["spine", "--start", "soon"], "not a moment"),
+    ],
+)
+def test_a_drive_that_cannot_be_is_refused_in_words(app: Flask, folder: Path, arguments: list[str], said: str) -> None:
+    pushed(app, folder)
+    done = run(app, "drive", *arguments)
+    assert done.exit_code != 0
+    assert said in done.output

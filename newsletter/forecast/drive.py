@@ -20,11 +20,13 @@ from newsletter.errors import SuppleError
 from newsletter.forecast import reading
 from newsletter.forecast.lives import Happening, House, Life, Walk
 from newsletter.forecast.simulating import ahead
+from newsletter.forecast.subjects import subject
 from newsletter.messages.compiling import Rendered
 from newsletter.sequences import queries as sequences
 from newsletter.sequences.letters import letter_of
 from newsletter.sequences.rules import (
     CaughtUp,
+    Course,
     Effect,
     EnrollmentState,
     Facts,
@@ -69,6 +71,7 @@ class Stop:
     at: datetime
     words: str
     step_id: int = 0
+    subject: str = ""
     key: str = ""
     series_id: int = 0
     tags: tuple[str, ...] = ()  # as the reader has them then
@@ -85,6 +88,8 @@ class Drive:
     until: datetime
     stops: tuple[Stop, ...]
     never: tuple[str, ...]
+    under_way: bool = False  # the days end before the reader's way does
+    courses: Mapping[int, Course] = field(default_factory=dict)
 
     @property
     def emails(self) -> list[Stop]:
@@ -97,12 +102,13 @@ def drive(session: Session, sequence_id: int, invented: Invented) -> Drive:
     series, zone = sequences.sequence(session, sequence_id), zone_for(session, invented)
     start = minute(invented.start)
     until = start + timedelta(days=min(invented.days, LONGEST))
-    house = replace(reading.known(session, start, start).house, sendouts=())
+    # Broadcasts and pauses belong to real readers, and a drive may begin on any day.
+    house = replace(reading.known(session, start, start).house, sendouts=(), stopped=frozenset())
     road = _Road(session, house, invented)
     stops = road.run(sequence_id, zone, start, until)
     reached = {stop.step_id for stop in stops}
     never = tuple(words for number, words in road.titles(sequence_id).items() if number not in reached)
-    return Drive(series.name, zone, start, until, tuple(stops), never)
+    return Drive(series.name, zone, start, until, tuple(stops), never, road.open > 0, house.courses)
 
 
 def zone_for(session: Session, invented: Invented) -> ZoneInfo:
@@ -117,6 +123,8 @@ class _Road:
         self.session, self.house, self.invented = session, house, invented
         self.tags = list(invented.tags)
         self.stops: list[Stop] = []
+        self.zone = zone_for(session, invented)
+        self.open = 0  # series that the reader is in
         self._titles: dict[int, dict[int, str]] = {}
 
     def run(self, sequence_id: int, zone: ZoneInfo, start: datetime, until: datetime) -> list[Stop]:
@@ -129,6 +137,7 @@ class _Road:
         if why or place.step_id is None:
             self._note(start, f"Leaves at once: {why}" if why else "There is nothing in it yet")
             return self.stops
+        self.open = 1
         life = Life(
             0,
             zone,
@@ -139,23 +148,27 @@ class _Road:
             rounds={sequence_id: Round(EnrollmentState.ACTIVE, None)},
             presses=self.invented.presses,
         )
-        for number, happening in enumerate(ahead(life, self.house, now=start, until=until, heard=self._heard)):
+        for number, _ in enumerate(ahead(life, self.house, now=start, until=until, heard=self._heard), 1):
             if number == MOST:
-                self._note(happening.at, f"And so on: after {MOST} emails this drive ends")
+                self._note(self.stops[-1].at, f"And so on: after {MOST} emails this drive ends")
                 break
-            self._email(happening, zone)
         return self.stops
 
     def _email(self, one: Happening, zone: ZoneInfo) -> None:
         step = self.house.courses[one.course_id].step(one.step_id)
         words = self.titles(one.course_id).get(one.step_id, "An email")
         moved = f"moved from {day_words(one.moved_from, zone)} because of {one.because}" if one.moved_from else ""
-        key = step.key if step else ""
-        self.stops.append(Stop(one.at, words, one.step_id, key, one.course_id, tuple(self.tags), moved))
+        key, tags = step.key if step else "", tuple(self.tags)
+        row = sequences.step(self.session, one.course_id, one.step_id)
+        title = subject(self.session, row.source, person(self.invented), tags)
+        self.stops.append(Stop(one.at, words, one.step_id, title, key, one.course_id, tags, moved))
 
-    def _heard(self, effect: Effect | None, course_id: int, at: datetime) -> None:
+    def _heard(self, effect: Happening | Effect | None, course_id: int, at: datetime) -> None:
         name = self._name(course_id)
+        self.open += 1 if effect is None else -isinstance(effect, Moved | Finished | CaughtUp | Left)
         match effect:
+            case Happening():
+                self._email(effect, self.zone)
             case None:
                 self._note(at, f"Joins “{name}”")
             case Tagged():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from sqlalchemy.orm import Session
@@ -33,13 +34,16 @@ def _letter(subject: str, studio: Studio) -> Letter:
     )
 
 
-def subject(session: Session, source: str, person: Subscriber | Reader) -> str:
-    """The subject of `source` for one reader; as it was written, where it cannot be made for them."""
+def subject(session: Session, source: str, person: Subscriber | Reader, tags: Sequence[str] | None = None) -> str:
+    """The subject of `source` for one reader; as it was written, where it cannot be made for them.
+
+    `tags` are those of a reader whom the database does not know.
+    """
     text = written(source)
     if "{" not in text:
         return text
     try:
-        known = audience.tag_names(session, person.id) if "tags" in text else ()
+        known = tags if tags is not None else audience.tag_names(session, person.id) if "tags" in text else ()
         return render(_letter(text, studio_in_mail(session)), person, known, clock.now())[0].subject
     except SuppleError:
         return text

@@ -41,6 +41,7 @@ def refuse_strange(fields: Fields, known: Collection[str], where: str) -> None:
 
 
 def text(fields: Fields, name: str, where: str) -> str:
+    """A field's value, empty when it is not there. Raises SourceError when it is a list or a mapping."""
     value = fields.get(name, "")
     if not isinstance(value, str):
         raise SourceError(f"{where}: the field {name} is not a line of text.", remedy="Put it in quotes.")
