@@ -140,7 +140,8 @@ def import_people(file: Path, tag: str, sequence: str, attest: str) -> None:
 def _join(sequence_id: int, people: list[int], now: datetime) -> int:
     """Enrol imported people one after another in time (semantics 3.19), so that their emails do not go as one crowd."""
     joined = 0
-    for start in range(0, len(people), JOIN_AT_ONCE):
+    starts = range(0, len(people), JOIN_AT_ONCE)
+    for start in track(starts, "Joining", console=progress, transient=True):
         with transaction() as session:
             group = people[start : start + JOIN_AT_ONCE]
             joined += entering.join_crowd(session, sequence_id, group, "import", now)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from flask import Flask
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from newsletter.accounts import queries as accounts
 from newsletter.audience import actions as audience
@@ -13,7 +16,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.database.engine import db, transaction
 from newsletter.sequences import entering, jobs, openings
 from newsletter.sequences.models import Sequence, Trigger, TriggerDate
-from tests.sequences.conftest import MONDAY, at, enrollment, join, person, run
+from tests.sequences.conftest import MONDAY, at, enrollment, join, load, person, run
 from tests.sequences.joining import begins, bring, coming, enter, joined, tag, waiting
 
 
@@ -125,3 +128,27 @@ def test_an_erased_person_leaves_no_date_and_no_happening(app: Flask, series: in
     assert db.session.scalars(select(TriggerDate)).all() == []
     enter(at("2026-05-17T09:00"))
     assert joined(alice) == []
+
+
+def test_no_statement_of_the_sweep_walks_through_the_people(sqlite_app: Flask, tmp_path: Path) -> None:
+    """A tick costs who is due, however many wait: asked of the database's own plan."""
+    begins(load(tmp_path / "core"), "date", "birthday")
+    alice = person("Alice", fields={"birthday": "1990-03-04"})
+    enter()
+    statements: list[tuple[str, Any]] = []
+    event.listen(db.engine, "before_cursor_execute", lambda *given: statements.append((given[2], given[3])))
+    enter(at("2026-03-04T09:00"))
+    assert len(joined(alice)) == 1
+    raw = db.engine.raw_connection()
+    plans = [
+        step[3]
+        for statement, values in statements
+        if statement.startswith(("SELECT", "WITH", "UPDATE", "DELETE"))
+        for step in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()  # type: ignore[attr-defined]
+    ]
+    raw.close()
+    assert any("ix_trigger_dates_next_at" in plan for plan in plans)
+    large = ("trigger_dates", "subscribers", "enrollments", "subscriber_tags", "deliveries")
+    assert [
+        plan for plan in plans if plan.startswith("SCAN") and plan.split()[1] in large and "INDEX" not in plan
+    ] == []
