@@ -19,6 +19,8 @@ class Sizes:
     connections: int = 50
     kills: int = 1_000
     openssl: int = 5
+    readers: int = 100_000  # under way in series
+    worlds: int = 5_000
 
 
 FULL = Sizes()
@@ -31,6 +33,8 @@ QUICK = Sizes(
     distant=1_500,
     kills=20,
     openssl=2,
+    readers=10_000,
+    worlds=100,
 )
 TINY = Sizes(
     broadcast=60,
@@ -43,4 +47,6 @@ TINY = Sizes(
     connections=5,
     kills=2,
     openssl=1,
+    readers=300,
+    worlds=4,
 )

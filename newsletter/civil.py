@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 
@@ -16,6 +17,8 @@ def zone_of(*names: str) -> ZoneInfo:
     return ZoneInfo("UTC")
 
 
+# A day's beginning and a window's are asked for again and again, and what is due is asked once more when it is.
+@lru_cache(maxsize=20_000)
 def instant(local: datetime, zone: ZoneInfo) -> datetime:
     """The UTC moment at which clocks in `zone` show `local` (naive).
 

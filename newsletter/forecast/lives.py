@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from newsletter.delivery.days import SERIES, Gone
-from newsletter.sequences.rules import Course, Place, Round
+from newsletter.sequences.rules import CountsFrom, Course, Kind, Place, Round
 from newsletter.sequences.triggers import Opening
 
 
@@ -33,6 +34,27 @@ class House:
     one_a_day: bool = True
     first: str = SERIES
     overdue_hours: int = 48
+
+    @cached_property
+    def from_joining(self) -> frozenset[int]:
+        """The courses of which a step counts from joining."""
+        counts = CountsFrom.ENROLLMENT
+        return frozenset(
+            one.id for one in self.courses.values() if any(step.timing.counts_from == counts for step in one.steps)
+        )
+
+    @cached_property
+    def enterable(self) -> tuple[int, ...]:
+        """The courses that readers may enter while their days pass: by a tag, by a date, or moved from another."""
+        slugs = {course.slug: course.id for course in self.courses.values()}
+        steps = (step for course in self.courses.values() for step in course.steps if not step.deleted)
+        named = {slugs[to] for step in steps if step.kind == Kind.MOVE and (to := step.config.get("to")) in slugs}
+        return tuple(sorted(named | {one.sequence_id for one in self.openings}))
+
+    @cached_property
+    def named(self) -> frozenset[int]:
+        """Readers to whom a broadcast goes by name."""
+        return frozenset(one.person for one in self.sendouts if one.person)
 
     def with_course(self, course: Course) -> House:
         """The same house with a course as it would be after an edit."""

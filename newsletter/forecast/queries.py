@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from newsletter.audience import queries as audience
 from newsletter.audience.queries import Reader
 from newsletter.forecast import reading
+from newsletter.forecast.crowds import Crowd
 from newsletter.forecast.lives import Happening, Life
 from newsletter.forecast.reading import Known
 from newsletter.forecast.rules import EVERYTHING, Bare, Count, Only, Row
@@ -89,11 +90,12 @@ def stretch(session: Session, now: datetime, until: datetime, after: int, limit:
     Readers do not touch each other, so that slices worked out one by one are the whole.
     """
     known = reading.known(session, now, until)
+    crowd = Crowd(known.house, now=now, until=until)
     ids = reading.next_readers(session, known, until, after, limit)
     found = [
         Bare(one.at, life.subscriber_id, one.step_id, one.broadcast_id, one.moved_from)
         for life in reading.lives(session, known, ids, now, until)
-        for one in ahead(life, known.house, now=now, until=until)
+        for one in crowd.ahead(life)
     ]
     return found, ids[-1] if len(ids) == limit else None
 
@@ -104,12 +106,37 @@ def counts(
     """How many people get what in which minute, without a name and with no subject made."""
     until = now + timedelta(days=days)
     known = reading.known(session, now, until)
-    people: dict[tuple[datetime, int, int], list[int]] = {}
+    crowd = Crowd(known.house, now=now, until=until)
+    tally = _Tally(known, only)
     for found in _slices(session, known, now, until, only, told):
         for life in found:
-            for one in ahead(life, known.house, now=now, until=until):
-                if _is_wanted(one, known, only):
-                    count = people.setdefault((one.at, one.step_id, one.broadcast_id), [0, 0])
-                    count[0] += 1
-                    count[1] += one.moved_from is not None
-    return [Count(*key, *people[key]) for key in sorted(people)]
+            for one in crowd.count(life):
+                tally.add(one, 1)
+        if crowd.is_full:
+            tally.add_all(crowd)
+    tally.add_all(crowd)
+    return tally.counts()
+
+
+class _Tally:
+    """How many people get what."""
+
+    def __init__(self, known: Known, only: Only) -> None:
+        self.known, self.only = known, only
+        self.people: dict[tuple[datetime, int, int], list[int]] = {}
+
+    def add(self, one: Happening, people: int) -> None:
+        """Count so many people's email."""
+        if _is_wanted(one, self.known, self.only):
+            count = self.people.setdefault((one.at, one.step_id, one.broadcast_id), [0, 0])
+            count[0] += people
+            count[1] += people if one.moved_from is not None else 0
+
+    def add_all(self, crowd: Crowd) -> None:
+        """Count what the crowd counted."""
+        for one, people in crowd.counted():
+            self.add(one, people)
+
+    def counts(self) -> list[Count]:
+        """What was counted, in the order of the minutes."""
+        return [Count(*key, *self.people[key]) for key in sorted(self.people)]

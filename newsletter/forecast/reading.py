@@ -30,7 +30,7 @@ from newsletter.sequences import queries as sequences
 from newsletter.sequences.facts import Asked
 from newsletter.sequences.models import Enrollment, PausedReader, TriggerDate
 from newsletter.sequences.models import Sequence as Series
-from newsletter.sequences.rules import NOTHING_KNOWN, EnrollmentState, Kind, Round, zone_of
+from newsletter.sequences.rules import NOTHING_KNOWN, EnrollmentState, Round, zone_of
 from newsletter.work.claims import among
 
 LATELY = timedelta(days=3)  # emails sent before that are on no local day that is still to come
@@ -40,11 +40,10 @@ MARKETING = (int(Lane.SEQUENCE), int(Lane.BULK))
 
 @dataclass(frozen=True)
 class Known:
-    """The house with what is needed to read its readers: how facts are asked for, who may be entered by the days."""
+    """The house with what is needed to read its readers: which facts are asked for."""
 
     house: House
     asked: Asked
-    enterable: frozenset[int]
     studio_zone: str
     held: frozenset[str]
 
@@ -66,16 +65,12 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
         first=studio.first,
         overdue_hours=studio.overdue_hours,
     )
-    slugs = {course.slug: course.id for course in courses.values()}
-    steps = [step for course in courses.values() for step in course.steps if not step.deleted]
-    enterable = {one.sequence_id for one in triggers_there}
-    enterable |= {slugs[to] for step in steps if step.kind == Kind.MOVE and (to := step.config.get("to")) in slugs}
     asked = Asked.of(courses.values())
     tags = any(one.tag for one in house.sendouts) or any(one.kind == triggers.Kind.TAG for one in triggers_there)
     fields = any(one.kind == triggers.Kind.DATE for one in triggers_there)
     asked = replace(asked, tags=asked.tags or tags, fields=asked.fields or fields)
     held = frozenset(hold.what for hold in ledger.holds(session) if not hold.over)
-    return Known(house, asked, frozenset(enterable), studio.timezone, held)
+    return Known(house, asked, studio.timezone, held)
 
 
 def _sendout(row: Broadcast, now: datetime) -> Sendout:
@@ -136,7 +131,7 @@ class _Rows:
         self.insisted = self._insisted()
         self.outcomes = self._outcomes()
         self.sent = self._sent() if known.house.one_a_day else {}
-        self.rounds = self._rounds() if known.enterable else {}
+        self.rounds = self._rounds() if known.house.enterable else {}
         self.dates = self._dates(until)
         self.told = self._told()
         self.paused = set(
@@ -201,7 +196,7 @@ class _Rows:
 
     def _rounds(self) -> dict[int, list[Any]]:
         wanted = select(Enrollment.subscriber_id, Enrollment.sequence_id, Enrollment.state, Enrollment.ended_at)
-        enterable = Enrollment.sequence_id.in_(self.known.enterable)
+        enterable = Enrollment.sequence_id.in_(self.known.house.enterable)
         return self._by_reader(
             wanted.where(enterable, self._theirs(Enrollment.subscriber_id)).order_by(Enrollment.round)
         )

@@ -46,8 +46,8 @@ from newsletter.sequences.rules import (
 
 MINUTE = timedelta(minutes=1)
 LONGEST_DAY = timedelta(hours=49)  # no local day is longer, not even one that loses or gains the date line
-# An effect (None: joining), in which course, and when.
-Heard = Callable[[Effect | None, int, datetime], None]
+# An email that leaves or an effect (None: joining), in which course, and when.
+Heard = Callable[[Happening | Effect | None, int, datetime], None]
 COMING = 1 << 62  # in the ledger's order behind everything that is there
 FACTS = frozenset(Happened) - {Happened.FORM, Happened.ZONE}  # what goals and exits may ask about
 
@@ -57,7 +57,7 @@ def ahead(
 ) -> Iterator[Happening]:
     """Every email that leaves for one reader from `now` (the worker's next turn) to `until`, in their order.
 
-    `heard` is told what happens between the emails, before the email it leads to is given.
+    `heard` is told of them too, and of what happens between them, in the order in which it happens.
     """
     reader = Days(life, house, heard)
     moment: datetime | None = now
@@ -88,6 +88,8 @@ class Days:
         self.dates = sorted(life.dates, key=lambda one: (one.next_at, one.opening_id))
         self.coming = list(house.sendouts)
         self.starting: list[Sendout] = []
+        named = life.subscriber_id if life.subscriber_id in house.named else 0
+        self.alike = named, life.paused, life.downloaded, tuple(sorted(life.fields.items())), life.presses
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The next whole minute at which something is due."""
@@ -109,6 +111,42 @@ class Days:
             did = self._send(now, gone) or did
             if not did:
                 return gone
+
+    def state(self, moment: datetime) -> object | None:
+        """All that the days from `moment` on depend on, the same for readers who stand alike; None when nobody will.
+
+        Those who wait for a step without a window are at a minute of their own, and with an email that was moved they
+        soon stand like others again: to ask for those would cost more than it saves.
+        """
+        if self.waiting or self.told or self.ended:
+            return None
+        places = []
+        for walk in self.walks:
+            if walk is not None:
+                course = self.house.courses[walk.course_id]
+                step = course.step(walk.place.step_id)
+                if step is None or not step.timing.window or walk.still:
+                    return None
+                place = walk.place
+                # When they joined is asked for a first email, and by steps that count from there.
+                joined = (
+                    place.enrolled_at if place.sent_at is None or walk.course_id in self.house.from_joining else None
+                )
+                places.append(
+                    (
+                        course.id,
+                        joined,
+                        place.since,
+                        place.sent_at,
+                        place.step_id,
+                        place.due_at,
+                        place.skips,
+                        walk.clicked,
+                    )
+                )
+        rounds = tuple(self.rounds.get(number) for number in self.house.enterable)
+        sent = tuple(one for one in self.sent if one[0] > moment - LONGEST_DAY)
+        return moment, self.zone.key, tuple(places), sent, self.tags, tuple(self.dates), rounds, self.alike
 
     # Joining
 
@@ -139,7 +177,10 @@ class Days:
     def _reconsider(self, now: datetime) -> None:
         for number, walk in enumerate(self.walks):
             course = self.house.courses[walk.course_id] if walk else None
-            if course and left(course, self._facts(course, walk)):
+            why = left(course, self._facts(course, walk)) if course else ""
+            if course and why:
+                if self.heard:
+                    self.heard(Left(why, now), course.id, now)
                 self._end(number, EnrollmentState.EXITED, now)
         for course_id, last in list(self.rounds.items()):
             course = self.house.courses[course_id]
@@ -291,6 +332,8 @@ class Days:
                 self._press(one.walk, walk, one.step_id)
             course_id = walk.course_id if walk else 0
             gone.append(Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because))
+            if self.heard:
+                self.heard(gone[-1], course_id, now)
         return True
 
     def _press(self, number: int, walk: Walk, step_id: int) -> None:

@@ -38,6 +38,11 @@ class Timing:
     window: tuple[time, time] | None = None
     weekdays: int = EVERY_DAY
 
+    @property
+    def is_free(self) -> bool:
+        """Whether any moment will do, after the delay."""
+        return self.window is None and self.weekdays == EVERY_DAY
+
 
 def problem_with(timing: Timing) -> str:
     """Why a step cannot be timed like that, in words; empty when it can (semantics 3.6)."""
@@ -81,16 +86,18 @@ def next_instant(timing: Timing, way: Way, *, zone: ZoneInfo, min_gap_hours: int
         bounds.append(minute(way.sent_at) + timedelta(hours=min_gap_hours))
     if timing.unit == Unit.HOURS:
         wanted = _into_window(start + timedelta(hours=timing.amount), timing.window, zone)
-        return _fit(max(*bounds, wanted), timing, zone, wanted.astimezone(zone).time())
+        return fit(timing, max(*bounds, wanted), zone, like=wanted)
     local = start.astimezone(zone)
     clock = timing.window[0] if timing.window else local.time()
     day = _allowed(local.date() + timedelta(days=timing.amount), timing.weekdays)
     return _fit(max(*bounds, instant(datetime.combine(day, clock), zone)), timing, zone, clock)
 
 
-def fit(timing: Timing, moment: datetime, zone: ZoneInfo) -> datetime:
-    """The first moment from `moment` on that a step's window and weekdays allow, at that time of day if they can."""
-    return _fit(moment, timing, zone, moment.astimezone(zone).time())
+def fit(timing: Timing, moment: datetime, zone: ZoneInfo, *, like: datetime | None = None) -> datetime:
+    """The first moment from `moment` on that a step's window and weekdays allow, at its (or `like`'s) time of day."""
+    if timing.is_free:
+        return moment
+    return _fit(moment, timing, zone, (like or moment).astimezone(zone).time())
 
 
 def _fit(moment: datetime, timing: Timing, zone: ZoneInfo, clock: time) -> datetime:
@@ -98,7 +105,7 @@ def _fit(moment: datetime, timing: Timing, zone: ZoneInfo, clock: time) -> datet
 
     What waits over a day that is not allowed goes at its own time of day, `clock` (semantics 3.7), not at midnight.
     """
-    while True:
+    while not timing.is_free:  # most steps are: a forecast asks a million times
         moment = _into_window(moment, timing.window, zone)
         local = moment.astimezone(zone)
         day = _allowed(local.date(), timing.weekdays)
@@ -106,6 +113,7 @@ def _fit(moment: datetime, timing: Timing, zone: ZoneInfo, clock: time) -> datet
         if day == local.date() and (not waited or local.time() >= clock):
             return moment
         moment = instant(datetime.combine(day, clock), zone)
+    return moment
 
 
 def _allowed(day: date, weekdays: int) -> date:

@@ -218,9 +218,9 @@ def arrive(course: Course, place: Place, facts: Facts, *, zone: ZoneInfo, now: d
         # Asked again: the zone or the timing may have changed since, and a late tick must not send outside the window.
         at, late = due(course, step, place, zone=zone, now=now), now - was_due
         if at > now and late <= timedelta(hours=course.overdue_hours):
-            return replace(place, due_at=at), effects
+            return _at(place, place.step_id, at, place.last_id), effects
         if step.kind == Kind.EMAIL:
-            return replace(place, due_at=None), [*effects, Mail(step, was_due)]
+            return _at(place, place.step_id, None, place.last_id), [*effects, Mail(step, was_due)]
         place, done = _taken(course, place, step, facts, was_due, zone=zone)
         effects += done
         for effect in done:
@@ -233,7 +233,8 @@ def passed(
 ) -> tuple[Place, list[Effect]]:
     """Where a reader goes on whose email was sent `at`, or ended otherwise then: skipped, canceled, given up."""
     if sent:
-        place = replace(place, sent_at=max(place.sent_at or at, at))
+        latest = max(place.sent_at or at, at)
+        place = Place(place.enrolled_at, place.since, latest, place.step_id, place.due_at, place.last_id, place.skips)
     why = left(course, facts)
     if why:
         return _ended(place, place.step_id), [Left(why, at)]
@@ -267,10 +268,12 @@ def _taken(
 def _onward(
     course: Course, place: Place, step: Step | None, at: datetime, *, zone: ZoneInfo
 ) -> tuple[Place, list[Effect]]:
-    place = replace(place, since=max(place.since, minute(at)), last_id=place.step_id)
+    since, passed_id = max(place.since, minute(at)), place.step_id
     if step is None:
-        return _ended(place, place.last_id), [CaughtUp(at) if course.evergreen else Finished(at)]
-    return replace(place, step_id=step.id, due_at=due(course, step, place, zone=zone, now=at)), []
+        ended = replace(place, since=since, step_id=None, due_at=None, last_id=passed_id)
+        return ended, [CaughtUp(at) if course.evergreen else Finished(at)]
+    when = due(course, step, Way(place.enrolled_at, since, place.sent_at), zone=zone, now=at)
+    return Place(place.enrolled_at, since, place.sent_at, step.id, when, passed_id, place.skips), []
 
 
 def _next(course: Course, place: Place) -> Step | None:
@@ -278,7 +281,12 @@ def _next(course: Course, place: Place) -> Step | None:
 
 
 def _ended(place: Place, last_id: int | None) -> Place:
-    return replace(place, step_id=None, due_at=None, last_id=last_id)
+    return _at(place, None, None, last_id)
+
+
+def _at(place: Place, step_id: int | None, due_at: datetime | None, last_id: int | None) -> Place:
+    # Written out: `replace` takes three times as long, and a forecast of 100,000 readers does this a million times.
+    return Place(place.enrolled_at, place.since, place.sent_at, step_id, due_at, last_id, place.skips)
 
 
 def _names(value: object) -> tuple[str, ...]:
