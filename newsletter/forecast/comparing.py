@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from newsletter.sequences.drafts import EMAIL, Draft, subject
@@ -25,15 +25,20 @@ class Shift:
 
 @dataclass(frozen=True)
 class StepImpact:
-    """What an edit means for one email: whose moves, who gets it only because of it, who never does any more."""
+    """What an edit means for one email: whose moves, who gets it only because of it, who never does any more.
+
+    `was` is what it was called before, where that is something else; `likewise` that it moves as the one before it.
+    """
 
     step_id: int
     title: str
+    was: str
     subject: str
     deleted: bool
     moved: tuple[Shift, ...] = ()
     gained: tuple[Shift, ...] = ()
     lost: tuple[Shift, ...] = ()
+    likewise: bool = False
 
     @property
     def shifts(self) -> list[tuple[str, int]]:
@@ -118,12 +123,19 @@ def _steps(
     gained: Mapping[int, list[Shift]],
     lost: Mapping[int, list[Shift]],
 ) -> Iterator[StepImpact]:
-    living = {step.id for step in after.living}
+    living, known = {step.id for step in after.living}, {step.id for step in before.living}
+    last: StepImpact | None = None
     for step in after.steps:
-        groups = [tuple(sorted(found.get(step.id, ()), key=_when)) for found in (moved, gained, lost)]
-        if step.kind == EMAIL and any(groups):
-            draft = after if step.id in living else before
-            yield StepImpact(step.id, draft.title(step.id), subject(step), step.id not in living, *groups)
+        moves, gains, losses = (tuple(sorted(found.get(step.id, ()), key=_when)) for found in (moved, gained, lost))
+        if step.kind != EMAIL or not (moves or gains or losses):
+            continue
+        deleted = step.id not in living
+        title = (before if deleted else after).title(step.id)
+        was = before.title(step.id) if step.id in known else title
+        one = StepImpact(step.id, title, was if was != title else "", subject(step), deleted, moves, gains, losses)
+        alike = last is not None and not (one.gained or one.lost) and one.shifts == last.shifts
+        last = replace(one, likewise=alike)
+        yield last
 
 
 def _when(shift: Shift) -> tuple[datetime, int]:

@@ -88,7 +88,7 @@ def _words_page(session: Session, sequence_id: int, before: Draft, edit: Reword)
         title=before.title(step.id),
         subject=textdiff.words(was.subject if was else old.subject, made.subject),
         preheader=textdiff.words(was.preheader if was else old.preheader, made.preheader),
-        pairs=textdiff.compare(was.text if was else old.body, made.text),
+        pairs=textdiff.shortened(textdiff.compare(was.text if was else old.body, made.text)),
         waiting=versions.going_to_get(session, sequence_id, step, before),
         sent=queries.sent_counts(session, [step.id]).get(step.id, 0),
         as_whom=as_whom,

@@ -9,6 +9,8 @@ from difflib import SequenceMatcher
 
 Piece = tuple[bool, str]  # whether it differs, and the words
 _WORDS = re.compile(r"\s+|[^\s]+")
+_ITEM = re.compile(r"\s*(?:[-*•]|\d+[.)]|https?://)\s?")
+_RULE = re.compile(r"[=-]{2,}|--")
 ALIKE = 0.4  # paragraphs less alike than this are another paragraph, not a changed one
 
 
@@ -18,6 +20,7 @@ class Pair:
 
     old: tuple[Piece, ...]
     new: tuple[Piece, ...]
+    left_out: int = 0  # that many equal ones stand here
 
     @property
     def same(self) -> bool:
@@ -37,8 +40,34 @@ def compare(old: str, new: str) -> list[Pair]:
     return pairs
 
 
+def shortened(pairs: list[Pair]) -> list[Pair]:
+    """The same with long stretches of equal paragraphs counted instead of shown; one on each side stays for context."""
+    near = {at + by for at, pair in enumerate(pairs) if not pair.same for by in (-1, 0, 1)}
+    kept: list[Pair] = []
+    for at, pair in enumerate(pairs):
+        if at in near:
+            kept.append(pair)
+        elif kept and kept[-1].left_out:
+            kept[-1] = Pair((), (), kept[-1].left_out + 1)
+        else:
+            kept.append(Pair((), (), 1))
+    return kept
+
+
 def _paragraphs(text: str) -> list[str]:
-    return [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")) if part.strip()]
+    parts = re.split(r"\n\s*\n", text.replace("\r\n", "\n"))
+    return [unwrapped for part in parts if (unwrapped := _unwrapped(part))]
+
+
+def _unwrapped(part: str) -> str:
+    """A paragraph of a plain text without the breaks and lines that are there for its width only."""
+    lines: list[str] = []
+    for line in part.splitlines():
+        if lines and not _ITEM.match(line) and not _RULE.fullmatch(line.strip()):
+            lines[-1] += f" {line.strip()}"
+        elif not _RULE.fullmatch(line.strip()):
+            lines.append(line.strip())
+    return "\n".join(lines).strip()
 
 
 def _replaced(before: Sequence[str], after: Sequence[str]) -> Iterator[Pair]:

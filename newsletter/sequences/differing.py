@@ -17,12 +17,14 @@ def timing_words(draft: Draft, step: DraftStep, new: Timing) -> str:
     """Like “Email 3 goes 3 days after email 2 instead of 2 days”; both timings whole where more differs."""
     title, first = _capital(draft.title(step.id)), step == draft.living[0]
     old = step.timing
+    start = "joining" if first or old.counts_from == CountsFrom.ENROLLMENT else _before(draft, step)
     same_otherwise = Timing(new.amount, new.unit, old.counts_from, old.window, old.weekdays) == new
     if same_otherwise and old.amount and new.amount:
-        start = "joining" if first or old.counts_from == CountsFrom.ENROLLMENT else _before(draft, step)
         return f"{title} goes {say_amount(new)} after {start} instead of {say_amount(old)}"
-    mails = step.kind == EMAIL
-    return f"{title} goes {say(new, first=first, mails=mails)}, instead of {say(old, first=first, mails=mails)}"
+    was, will = (say(one, first=first, mails=step.kind == EMAIL) for one in (old, new))
+    if not first:
+        was, will = (words.replace(" later", f" after {_before(draft, step)}", 1) for words in (was, will))
+    return f"{title} goes {will}, instead of {was}"
 
 
 def _before(draft: Draft, step: DraftStep) -> str:

@@ -79,7 +79,7 @@ def keys(edited: Draft) -> str:
         (
             Change(3, Timing(24, Unit.HOURS)),
             "a b c d",
-            "Email 3 goes 24 hours later, instead of 2 days later, 7:00–9:00, in the reader's zone",
+            "Email 3 goes 24 hours after email 2, instead of 2 days after email 2, 7:00–9:00, in the reader's zone",
         ),
         (Reword(2, "New", "", "Other words."), "a b c d", "New words for email 2"),
         (Rules(24, "never", 0, evergreen=False), "a b c d", "At least 24 hours between two emails instead of 20"),
