@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from newsletter.errors import InputError, NotFound
 from newsletter.forecast import outlooks
-from newsletter.forecast.calendar import AHEAD, Who, pack
-from newsletter.forecast.models import Feed, Outlook, OutlookPart
+from newsletter.forecast.calendar import AHEAD, Cell, Who, pack
+from newsletter.forecast.models import Feed, Outlook, OutlookPart, SentDay
 from newsletter.forecast.records import Marks
 from newsletter.forecast.rules import Bare
+from newsletter.work.claims import insert_rows
 
 MOST_FEEDS = 20
 
@@ -76,6 +77,19 @@ def _parts(outlook: Outlook, rows: Iterable[Bare], zone: ZoneInfo) -> list[dict[
         }
         for (day, item), found in by_cell.items()
     ]
+
+
+def keep_day(session: Session, day: date, zone: ZoneInfo, cells: Iterable[Cell], now: datetime) -> None:
+    """Keep what was counted of a day that is over; counted twice at once, it is kept once."""
+    rows = [
+        {
+            "day": day, "zone": zone.key, "item": cell.item, "people": cell.people, "first_at": cell.first_at,
+            "last_at": cell.last_at,
+        }
+        for cell in cells
+    ]  # fmt: skip
+    rows.append({"day": day, "zone": zone.key, "item": "", "people": 0, "first_at": now, "last_at": now})
+    insert_rows(session, SentDay, rows, unique=[SentDay.day, SentDay.zone, SentDay.item])
 
 
 def make_feed(session: Session, name: str, *, by: int, now: datetime) -> Feed:

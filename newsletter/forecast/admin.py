@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date
 from typing import Any
 
 from flask import Response, flash, jsonify, redirect, render_template, request, url_for
@@ -30,7 +29,6 @@ from newsletter.forecast.calendar import (
     View,
     by_hour,
     day_words,
-    days_of,
     read_day,
     sheet,
     span,
@@ -39,7 +37,6 @@ from newsletter.forecast.calendar import (
 )
 from newsletter.forecast.calendar import people as people_words
 from newsletter.forecast.feed import feed_url
-from newsletter.forecast.looking import Looked
 from newsletter.forecast.records import Heading
 
 bp = admin_blueprint("calendar", __name__, "/admin/calendar")
@@ -53,10 +50,9 @@ def index() -> str:
     session, now, zone = db.session(), clock.now(), look().zone
     today = now.astimezone(zone).date()
     ask = Ask.read(request.args, today)
-    looked = _looked(ask, today)
-    sent, coming = asking.cells(session, ask, looked.outlook if looked else None, zone, now)
-    headings = records.headings(session, {cell.item for cell in (*sent, *coming)})
-    sent, coming = ([cell for cell in cells if ask.lets(headings[cell.item])] for cells in (sent, coming))
+    seen = asking.see(session, ask, zone, now)
+    headings = records.headings(session, {cell.item for cell in (*seen.sent, *seen.coming)})
+    sent, coming = ([cell for cell in cells if ask.lets(headings[cell.item])] for cells in (seen.sent, seen.coming))
     last = asking.last_day(now, zone)
     days = sheet(ask.view, ask.on, today, last, sent, coming)
     return render_template(
@@ -71,7 +67,8 @@ def index() -> str:
         today=today,
         earlier=turned(ask.view, ask.on, -1),
         later=turned(ask.view, ask.on, 1),
-        looked=looked,
+        seen=seen,
+        looked=seen.looked,
         last=last if any(day.beyond and not day.outside for day in days) else None,
         series=records.series(session),
         tags=[tag.name for tag, _ in audience.tags(session)],
@@ -93,11 +90,6 @@ def _brief(entries: Sequence[Entry]) -> Sequence[Entry]:
         entries, key=lambda entry: (not entry.item.startswith("broadcast:"), entry.item == AT_ONCE, -entry.people)
     )
     return ordered if len(ordered) <= MOST_IN_A_CELL + 1 else ordered[:MOST_IN_A_CELL]
-
-
-def _looked(ask: Ask, today: date) -> Looked | None:
-    """What is ahead of everybody; None where nobody asks: a sheet of the past, or of one reader."""
-    return None if ask.reader is not None or days_of(ask.view, ask.on)[-1] < today else looking.look()
 
 
 def _legend(headings: dict[str, Heading], days: list[Day]) -> list[Heading]:
@@ -135,9 +127,10 @@ def _shown(address: dict[str, Any]) -> AnyResponse:
 
 @bp.post("/ahead")
 def ahead() -> Response:
-    """Work out a little more of what is ahead, and say how far it is; for the page's script."""
-    looked = looking.look()
-    return jsonify(share=looked.share, done=looked.done)
+    """Count and work out a little more of what the page shows, and say how far it is; for the page's script."""
+    now, zone = clock.now(), look().zone
+    seen = asking.see(db.session(), Ask.read(request.form, now.astimezone(zone).date()), zone, now)
+    return jsonify(share=seen.share, done=seen.done)
 
 
 @bp.post("/again")
@@ -157,13 +150,14 @@ def who(day: str, kind: str, number: int) -> str:
     ask = Ask.read({**request.args, "on": on.isoformat()}, today)
     item = AT_ONCE if kind == AT_ONCE else f"{kind}:{number}"
     heading = records.headings(session, [item])[item]
-    looked = _looked(Ask(View.DAY, on), today)
+    looked = looking.look() if on >= today else None
     found = people.people(session, heading, ask, looked.outlook if looked else None, zone, now)
     return render_template(
         "forecast/who.html",
         ask=ask,
         heading=heading,
         found=found,
+        seen=looked,
         looked=looked,
         day=day_words(on),
         kind=kind,

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from newsletter.forecast import outlooks, records
+from newsletter.forecast import looking, outlooks, records
 from newsletter.forecast.calendar import AHEAD, Cell, View, bounds, days_of, read_day, read_view
+from newsletter.forecast.looking import Behind, Looked
 from newsletter.forecast.models import Outlook
 from newsletter.forecast.queries import stretch
 from newsletter.forecast.records import Heading
@@ -65,15 +66,42 @@ class Ask:
         return not self.only or heading.series == self.only
 
 
-def cells(
-    session: Session, ask: Ask, outlook: Outlook | None, zone: ZoneInfo, now: datetime
-) -> tuple[list[Cell], list[Cell]]:
+@dataclass(frozen=True)
+class Seen:
+    """What a sheet shows, and how much of it is counted and worked out (percent)."""
+
+    sent: list[Cell]
+    coming: list[Cell]
+    looked: Looked | None
+    share: int
+    done: bool
+
+
+def see(session: Session, ask: Ask, zone: ZoneInfo, now: datetime) -> Seen:
     """What was sent and what goes out on the days of the sheet; by the hour on that of one day."""
     days = days_of(ask.view, ask.on)
-    gone = sent_by_hour(session, ask, zone, now) if ask.view is View.DAY else sent(session, ask, days, zone, now)
     if ask.reader is not None:
-        return gone, coming_to(session, ask.reader, days, zone, now)
-    return gone, coming(session, ask, outlook, zone) if outlook else []
+        gone = records.sent_to_reader(session, ask.reader, *_span(days, zone), zone)
+        return Seen(gone, coming_to(session, ask.reader, days, zone, now), None, 100, True)
+    looked = looking.look() if days[-1] >= now.astimezone(zone).date() else None
+    behind = _behind(session, ask, days, zone, now)
+    ahead = coming(session, ask, looked.outlook, zone) if looked else []
+    done = behind.done and (looked is None or looked.done)
+    return Seen(behind.cells, ahead, looked, min(behind.share, looked.share if looked else 100), done)
+
+
+def _behind(session: Session, ask: Ask, days: list[date], zone: ZoneInfo, now: datetime) -> Behind:
+    if ask.view is View.DAY:
+        return Behind(sent_by_hour(session, ask, zone, now), 100, True)
+    if not ask.tag:
+        return looking.look_back(days, zone, now)
+    spans = [(day, *bounds(day, zone)) for day in days]
+    found = [cell for day, *span in spans if span[0] <= now for cell in records.sent(session, day, *span, tag=ask.tag)]
+    return Behind(found, 100, True)
+
+
+def _span(days: list[date], zone: ZoneInfo) -> tuple[datetime, datetime]:
+    return bounds(days[0], zone)[0], bounds(days[-1], zone)[1]
 
 
 def last_day(now: datetime, zone: ZoneInfo) -> date:
@@ -81,22 +109,12 @@ def last_day(now: datetime, zone: ZoneInfo) -> date:
     return (now + timedelta(days=AHEAD)).astimezone(zone).date() - timedelta(days=1)
 
 
-def sent(session: Session, ask: Ask, days: list[date], zone: ZoneInfo, now: datetime) -> list[Cell]:
-    """What was sent on these days until now."""
-    found = []
-    for day in days:
-        start, end = bounds(day, zone)
-        if start <= now:
-            found += records.sent(session, day, start, end, tag=ask.tag, reader=ask.reader)
-    return found
-
-
 def sent_by_hour(session: Session, ask: Ask, zone: ZoneInfo, now: datetime) -> list[Cell]:
     """What was sent on the day until now, hour by hour."""
     start, end = bounds(ask.on, zone)
     found = []
     while start < min(end, now + HOUR):
-        found += records.sent(session, ask.on, start, min(start + HOUR, end), tag=ask.tag, reader=ask.reader)
+        found += records.sent(session, ask.on, start, min(start + HOUR, end), tag=ask.tag)
         start += HOUR
     return found
 

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
 from newsletter.forecast import actions, outlooks, records
-from newsletter.forecast.calendar import share
+from newsletter.forecast.calendar import Cell, bounds, share
 from newsletter.forecast.models import Outlook
 from newsletter.forecast.queries import stretch
 
 PATIENCE = 1.0  # seconds that a request works at it; with the rest of the page that stays below two
-FIRST, FEWEST, MOST = 500, 100, 20_000  # readers in a slice
+FIRST, FEWEST, MOST = 100, 25, 20_000  # readers in a slice
 SLICE_SECONDS = 0.3  # what a slice should take
+
+
+# A day that took longer to count (seconds) is counted once and kept: after this margin nothing is added to it any more.
+WORTH_KEEPING, MARGIN = 0.05, timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What was sent, as far as it is counted (percent of the days)."""
+
+    cells: list[Cell]
+    share: int
+    done: bool
 
 
 @dataclass(frozen=True)
@@ -38,11 +53,11 @@ def look(patience: float = PATIENCE, *, anew: bool = False) -> Looked:
     if under_way is None or not outlooks.goes_on(under_way, marks, now):
         with transaction() as writing:
             under_way = actions.begin(writing, marks, now)
-    size = FIRST
-    while under_way.done_at is None and time.monotonic() < until:
-        began = time.monotonic()
+    size, took = FIRST, 0.0
+    while under_way.done_at is None and (began := time.monotonic()) + took < until:
         under_way = _slice(under_way, size, began)
-        size = _next_size(size, time.monotonic() - began)
+        took = time.monotonic() - began
+        size = _next_size(size, took)
     if under_way.done_at is not None:
         return Looked(under_way, 100, True)
     far = share(under_way.after, records.highest_reader(db.session()))
@@ -60,6 +75,28 @@ def _slice(outlook: Outlook, size: int, began: float) -> Outlook:
     session = db.session()
     found = outlooks.newest(session, done=False) or outlooks.newest(session, done=True)
     return found or outlook
+
+
+def look_back(days: list[date], zone: ZoneInfo, now: datetime, patience: float = PATIENCE / 2) -> Behind:
+    """What was sent on these days until now, counted for at most about `patience` seconds, the latest day first."""
+    until, session = time.monotonic() + patience, db.session()
+    begun = [day for day in reversed(days) if bounds(day, zone)[0] <= now]
+    known = outlooks.counted_days(session, days[0], days[-1], zone)
+    for day in begun:
+        if day not in known and time.monotonic() < until:
+            known[day] = _counted(day, zone, now)
+    cells = [cell for day in begun for cell in known.get(day, ())]
+    missing = sum(day not in known for day in begun)
+    return Behind(cells, 100 - 100 * missing // max(len(begun), 1), not missing)
+
+
+def _counted(day: date, zone: ZoneInfo, now: datetime) -> list[Cell]:
+    began, (start, end) = time.monotonic(), bounds(day, zone)
+    cells = records.sent(db.session(), day, start, end)
+    if time.monotonic() - began > WORTH_KEEPING and end + MARGIN < now:
+        with transaction() as writing:
+            actions.keep_day(writing, day, zone, cells, now)
+    return cells
 
 
 def _next_size(size: int, took: float) -> int:

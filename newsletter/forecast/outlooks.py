@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from newsletter.forecast.calendar import MINUTE, Cell, Who, unpack
-from newsletter.forecast.models import Feed, Outlook, OutlookPart
+from newsletter.forecast.models import Feed, Outlook, OutlookPart, SentDay
 from newsletter.forecast.records import Marks
 from newsletter.forecast.rules import Bare
 
@@ -98,6 +98,17 @@ def item_of(row: Bare) -> str:
     return f"broadcast:{row.broadcast_id}" if row.broadcast_id else f"step:{row.step_id}"
 
 
+def counted_days(session: Session, first: date, last: date, zone: ZoneInfo) -> dict[date, list[Cell]]:
+    """What was sent on the days whose count was kept."""
+    found = select(SentDay).where(SentDay.day >= first, SentDay.day <= last, SentDay.zone == zone.key)
+    days: dict[date, list[Cell]] = {}
+    for row in session.scalars(found):
+        cells = days.setdefault(row.day, [])
+        if row.item:
+            cells.append(Cell(row.day, row.item, row.people, 0, row.first_at, row.last_at))
+    return days
+
+
 def moment(outlook: Outlook, who: Who) -> datetime:
     """When that reader gets it (UTC)."""
     return outlook.begun_at.replace(second=0, microsecond=0) + who.minute * MINUTE
@@ -117,8 +128,3 @@ def feed(session: Session, feed_id: int) -> Feed | None:
     """A calendar link that was not revoked."""
     found = session.get(Feed, feed_id, populate_existing=True)
     return found if found is not None and found.revoked_at is None else None
-
-
-def slices(who: list[Who], size: int, number: int) -> Iterator[Who]:
-    """One page of readers, counted from 1."""
-    yield from who[(number - 1) * size : number * size]

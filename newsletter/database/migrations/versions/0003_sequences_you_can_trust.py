@@ -29,6 +29,16 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_outlooks_mark"), ["mark"], unique=False)
 
     op.create_table(
+        "sent_days",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("zone", sa.String(length=64), nullable=False),
+        sa.Column("item", sa.String(length=40), nullable=False),
+        sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("first_at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.Column("last_at", base.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("day", "zone", "item", name=op.f("pk_sent_days")),
+    )
+    op.create_table(
         "calendar_feeds",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
@@ -334,6 +344,7 @@ def downgrade() -> None:
     op.drop_table("outlook_parts")
     op.drop_table("occasions")
     op.drop_table("calendar_feeds")
+    op.drop_table("sent_days")
     with op.batch_alter_table("outlooks", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_outlooks_mark"))
 
