@@ -1,4 +1,4 @@
-"""The editor of a series in a real browser: begun from nothing, its steps moved by drag, by keys and without a script."""
+"""The editor of a series in a real browser: begun from nothing, its steps moved by drag, by keys, without a script."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def site(sqlite_app: Flask) -> Iterator[str]:
 
 
 @pytest.fixture
-def series(site: str) -> int:  # noqa: ARG001 - the database is the site's
+def series(site: str) -> int:
     """The id of a series of four emails, with Alice in it."""
     now = clock.now()
     with transaction() as session:
@@ -135,7 +135,8 @@ def test_3_1_a_step_is_dragged_to_another_place(site: str, browser: Browser, ser
 
 def _drag(page: Page, handle: Locator, target: Locator) -> None:
     start, end = handle.bounding_box(), target.bounding_box()
-    assert start and end
+    assert start
+    assert end
     page.mouse.move(start["x"] + 10, start["y"] + 10)
     page.mouse.down()
     page.mouse.move(start["x"] + 10, (start["y"] + end["y"]) / 2, steps=8)

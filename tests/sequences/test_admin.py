@@ -1,4 +1,4 @@
-"""Series in the back office."""
+"""Series in the back office: all of them, one as a line of steps with its people, and its settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from newsletter.accounts import actions as accounts
 from newsletter.accounts.models import AuditEntry
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
-from newsletter.messages.source import parse
+from newsletter.sequences.models import Sequence
 from newsletter.sequences.rules import EnrollmentState
 from tests.sequences.conftest import at, emails, enrollment, join, person, run, sequence, step, turn
 
@@ -35,20 +35,21 @@ def audited() -> list[str]:
     return list(db.session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)))
 
 
-def words(subject: str = "Hello", body: str = "Some words.", preheader: str = "") -> dict[str, str]:
-    return {"subject": subject, "preheader": preheader, "body": body}
+def rules(**changed: str) -> dict[str, str]:
+    """The rules of a series as its form sends them."""
+    return {"edit": "rules", "min_gap_hours": "20", "reentry": "never", "cooldown_days": "0"} | changed
 
 
 def test_charlie_the_stranger_is_refused(sqlite_app: Flask, series: int) -> None:
-    charlie, number = sqlite_app.test_client(), step(series, "hello").id
+    charlie = sqlite_app.test_client()
     own = f"/admin/sequences/{series}"
-    for path in ("/admin/sequences", own, f"{own}/steps/{number}", f"{own}/steps/{number}/frame"):
+    for path in ("/admin/sequences", "/admin/sequences/new", own, f"{own}/settings"):
         assert charlie.get(path).location.startswith("/admin/sign-in"), path
     alice = person("Alice")
     join(series, alice)
-    for path in ("people", f"people/{alice}/stop", f"steps/{number}", f"steps/{number}/frame"):
-        assert charlie.post(f"{own}/{path}", data=words("Mine")).status_code == 403, path
-    assert parse(step(series, "hello").source).subject == "Hello"
+    for path in ("", "/name", "/rules", "/delete", "/people", f"/people/{alice}/stop"):
+        assert charlie.post(f"{own}{path}" if path else "/admin/sequences", data=rules(name="Mine")).status_code == 403
+    assert sequence(series).name == "Core series"
     assert enrollment(alice).state == EnrollmentState.ACTIVE
 
 
@@ -70,71 +71,114 @@ def test_3_4_a_series_says_its_waits_in_words(operator: FlaskClient, series: int
     page = operator.get(f"/admin/sequences/{series}").text
     assert "2 days after joining, 7:00–9:00, in the reader&#39;s zone" in page
     assert "24 hours later, weekdays, in the reader&#39;s zone" in page
+    assert "“1 day” is the next calendar day where the reader lives; “24 hours” is elapsed time." in page
     assert "1 person waits for it" in page
     assert "Sent 1 time" in page
+    assert "Nobody pressed a link" in page
+    assert "Opens are not tracked" in page
     assert "alice@example.org" in page
     assert "alice@" not in operator.get(f"/admin/sequences/{series}?q=bob").text
     assert "alice@" not in operator.get(f"/admin/sequences/{series}?state=finished").text
 
 
-def test_2_14_a_preview_is_made_by_the_code_that_sends(operator: FlaskClient, series: int) -> None:
-    own = f"/admin/sequences/{series}/steps/{step(series, 'more').id}"
-    assert "More for Alice" in operator.get(own).text
-    assert "More for you" in operator.get(f"{own}?reader=nameless").text
-    assert "Hello Alice." in operator.get(f"{own}?view=text").text
-    frame = operator.get(f"{own}/frame?reader=nameless")
-    assert "Hello there." in frame.text
-    assert "sandbox" in frame.headers["Content-Security-Policy"]
+def test_the_people_at_one_step(operator: FlaskClient, series: int) -> None:
+    join(series, person("Alice"))
+    own = f"/admin/sequences/{series}?step="
+    assert "alice@" in operator.get(f"{own}{step(series, 'hello').id}").text
+    later = operator.get(f"{own}{step(series, 'more').id}").text
+    assert "alice@" not in later
+    assert "Only those who are at email 2" in later
+
+
+def test_every_step_can_be_moved_copied_and_deleted_without_a_script(operator: FlaskClient, series: int) -> None:
+    page = operator.get(f"/admin/sequences/{series}").text
+    assert f'action="/admin/sequences/{series}/edits"' in page
+    for words in ("Move email 1 down", "Move email 2 up", "Move email 2 down", "Move email 3 up"):
+        assert words in page
+    assert "Move email 1 up" not in page
+    assert "Move email 3 down" not in page
+    assert page.count(">Duplicate it<") == page.count(">Delete it<") == 3
+    assert page.count('name="version" value="1"') >= 9, "an edit of an older page is refused"
+    assert ">before email 1<" in page
+    assert ">at the end<" in page
+
+
+def test_a_series_is_begun_with_a_name_and_nothing_else(operator: FlaskClient) -> None:
+    refused = operator.post("/admin/sequences", data={"name": "  ", "description": "For runners"})
+    assert refused.status_code == 400
+    assert "has no name" in refused.text
+    assert "For runners" in refused.text, "what was typed is still there"
+    answer = operator.post("/admin/sequences", data={"name": " Strong  feet ", "description": "For runners"})
+    page = operator.get(answer.location).text
+    assert "Strong feet" in page
+    assert "No steps yet" in page
+    made = db.session.scalars(select(Sequence)).one()
+    assert (made.slug, made.description) == ("strong-feet", "For runners")
+    operator.post("/admin/sequences", data={"name": "Strong feet"})
     db.session.rollback()
-    assert "/unsubscribe/" in frame.text
-    assert emails(0) == [], "it never touches the ledger"
+    assert {row.slug for row in db.session.scalars(select(Sequence))} == {"strong-feet", "strong-feet-2"}
+    assert audited().count("series.begun") == 2
 
 
-def test_typed_words_are_shown_without_being_kept(operator: FlaskClient, series: int) -> None:
-    frame = f"/admin/sequences/{series}/steps/{step(series, 'hello').id}/frame"
-    assert "Fresh &amp; new" in operator.post(frame, data=words(body="Fresh & new")).text
-    broken = operator.post(frame, data=words(body="one\n\n{{ subscriber.shoe }}"))
-    assert "line 3" in broken.text
-    assert "shoe" in broken.text
-    assert "Hello" in parse(step(series, "hello").source).body
+def test_a_new_name_is_kept_at_once(operator: FlaskClient, series: int) -> None:
+    own = f"/admin/sequences/{series}"
+    assert operator.post(f"{own}/name", data={"name": "", "description": "x"}).status_code == 400
+    assert operator.post(f"{own}/name", data={"name": "Calm", "description": "Slowly"}).status_code == 302
+    kept = sequence(series)
+    assert (kept.name, kept.description, kept.slug) == ("Calm", "Slowly", "core-series")
 
 
-def test_3_2_new_words_go_to_whoever_has_not_got_the_email(operator: FlaskClient, series: int) -> None:
-    alice = person("Alice")
-    join(series, alice)
-    own = f"/admin/sequences/{series}/steps/{step(series, 'hello').id}"
-    typed = words("Quote: “it's” #1", "Line one\r\n\r\n- a\r\n- b\r\n", "Pre: header")
-    assert operator.post(own, data=typed).status_code == 302
-    kept = parse(step(series, "hello").source)
-    assert (kept.subject, kept.preheader) == ("Quote: “it's” #1", "Pre: header")
-    assert kept.body == "Line one\n\n- a\n- b\n"
-    assert audited() == ["operator.created", "series.reworded"]
-    turn(at("2026-03-04T07:00"))
-    assert emails(alice)[0].subject == "Quote: “it's” #1"
+def test_3_12_rules_are_typed_looked_at_and_then_kept(operator: FlaskClient, series: int) -> None:
+    own = f"/admin/sequences/{series}"
+    typed = rules(reentry="completed", cooldown_days="30", evergreen="yes", goal_kind="tag", goal_tag="client")
+    typed |= {"exit_tagged": "vip, client", "exit_untagged": ""}
+    asked = operator.post(f"{own}/rules", data=typed)
+    assert (asked.status_code, asked.location) == (307, f"{own}/edits"), "the same form is sent on to its impact"
+    assert operator.post(asked.location, data=typed).status_code == 302  # nobody is in it, so nothing has to be shown
+    kept = sequence(series)
+    assert (kept.reentry, kept.cooldown_days, kept.evergreen) == ("completed", 30, True)
+    assert (kept.goal, kept.exits) == ({"tag": "client"}, [{"tagged": "vip"}, {"tagged": "client"}])
+    page = operator.get(own).text
+    assert "Those who have the tag “client” are done, and leave." in page
+    assert "Whoever gets the tag “vip” or gets the tag “client”." in page
+    assert "Again once they finished it, after at least 30 days." in page
+    assert "They wait for new steps (evergreen)." in page
+    form = operator.get(f"{own}/settings").text
+    assert 'name="goal_tag" value="client"' in form
+    assert 'value="vip, client"' in form
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("changed", "said"),
     [
-        (words(subject=" "), "subject is empty"),
-        (words(body=""), "no text"),
-        (words(body="one\n\n{{ subscriber.shoe }}"), "line 3"),
-        (words(body="{% for x in y %}"), "line 1"),
-        (words(body="{{ subscriber.first_name.upper() }}"), "line 1"),  # fails for a reader without a name
-        (words(body="![](figure:handstand-on-a-horse)"), "handstand"),
+        ({"min_gap_hours": "9999"}, "from 0 to 720 hours"),
+        ({"goal_kind": "tag"}, "they have the tag what?"),
+        ({"exit_tagged": "a", "exit_untagged": "a"}, "nobody could stay"),
+        ({"goal_kind": "field", "goal_field": "city", "goal_is": "equals"}, "what to compare"),
     ],
 )
-def test_words_that_cannot_become_an_email_are_refused_and_not_lost(
-    operator: FlaskClient, series: int, typed: dict[str, str], said: str
+def test_3_13_rules_that_make_no_sense_are_refused_and_not_lost(
+    operator: FlaskClient, series: int, changed: dict[str, str], said: str
 ) -> None:
-    own = f"/admin/sequences/{series}/steps/{step(series, 'hello').id}"
-    before = step(series, "hello").source
-    answer = operator.post(own, data=typed)
+    answer = operator.post(f"/admin/sequences/{series}/rules", data=rules(reentry="always", **changed))
     assert answer.status_code == 400
     assert said in answer.text
-    if typed["body"]:
-        assert typed["body"].splitlines()[-1].split("'")[0] in answer.text, "what was typed is still there"
-    assert step(series, "hello").source == before
+    assert '<option value="always" selected>' in answer.text, "what was typed is still there"
+    assert sequence(series).reentry == "never"
+
+
+def test_a_series_goes_only_while_nobody_was_in_it(operator: FlaskClient, series: int) -> None:
+    own = f"/admin/sequences/{series}"
+    join(series, person("Alice"))
+    assert "It cannot be deleted." in operator.get(f"{own}/settings").text
+    assert operator.post(f"{own}/delete").status_code == 400
+    assert sequence(series).id == series
+    operator.post("/admin/sequences", data={"name": "Empty"})
+    other = f"/admin/sequences/{series + 1}"
+    assert "Nobody was ever in it" in operator.get(f"{other}/settings").text
+    assert operator.post(f"{other}/delete").status_code == 302
+    assert operator.get(other).status_code == 404
+    assert "series.deleted" in audited()
 
 
 def test_one_person_joins_by_hand(operator: FlaskClient, series: int) -> None:
@@ -169,18 +213,21 @@ def test_one_person_is_stopped_by_hand(operator: FlaskClient, series: int) -> No
 
 
 def test_what_does_not_exist_is_not_found(operator: FlaskClient, series: int) -> None:
-    other = sequence(series).id + 1
-    for path in (f"{other}", f"{series}/steps/999", f"{other}/steps/1"):
-        assert operator.get(f"/admin/sequences/{path}").status_code == 404, path
-    assert operator.post(f"/admin/sequences/{series}/steps/999", data=words()).status_code == 404
+    other = f"/admin/sequences/{sequence(series).id + 1}"
+    for path in ("", "/settings"):
+        assert operator.get(f"{other}{path}").status_code == 404, path
+    for path in ("name", "rules", "delete", "people"):
+        assert operator.post(f"{other}/{path}", data=rules(name="x")).status_code in {400, 404}, path
 
 
 def test_csrf_is_asked_of_every_form(operator: FlaskClient, sqlite_app: Flask, series: int) -> None:
     sqlite_app.config["WTF_CSRF_ENABLED"] = True
-    number = step(series, "hello").id
-    for path in ("people", "people/1/stop", f"steps/{number}", f"steps/{number}/frame"):
-        assert operator.post(f"/admin/sequences/{series}/{path}", data=words()).status_code == 400
+    for path in ("", "/name", "/rules", "/delete", "/people", "/people/1/stop"):
+        place = f"/admin/sequences/{series}{path}" if path else "/admin/sequences"
+        assert operator.post(place, data=rules(name="x")).status_code == 400, path
 
 
 def test_an_empty_house_says_where_series_come_from(operator: FlaskClient) -> None:
-    assert "No series yet" in operator.get("/admin/sequences").text
+    page = operator.get("/admin/sequences").text
+    assert "No series yet" in page
+    assert "/admin/sequences/new" in page

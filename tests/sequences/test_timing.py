@@ -82,3 +82,27 @@ def test_3_18_the_first_step_in_words() -> None:
 def test_windows_survive_the_database(window: str) -> None:
     read = timing.parse("1 day", window)
     assert "-".join(timing.write_window(read)).strip("-") == window
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        (("1 day",), "who got the email before on a Monday, at any hour, gets this one on Tuesday."),
+        (("2 days", "07:00-09:00", "mon,fri"), "gets this one on Friday."),
+        (("7 days",), "gets this one on Monday of the next week."),
+        (("20 days", "", "", "enrollment"), "who joins on a Monday, at any hour, gets this one on Sunday, 2 w"),
+        (("24 hours",), "Elapsed time: 24 hours after the email before was sent; when the clocks change"),
+        (("1 hour", "", "", "enrollment"), "Elapsed time: 1 hour after joining; when the clocks change"),
+    ],
+)
+def test_3_4_what_a_delay_means_is_told_by_an_example(written: tuple[str, ...], words: str) -> None:
+    assert words in timing.explain(timing.parse(*written))
+
+
+def test_3_4_no_delay_needs_no_explaining() -> None:
+    assert timing.explain(timing.parse("0 days")) == ""
+
+
+def test_a_step_that_sends_nothing_follows_right_after() -> None:
+    assert timing.say(timing.parse("0 days"), mails=False) == "right after that"
+    assert timing.say(timing.parse("0 days", "", "sun"), mails=False).startswith("right after that, Sundays")
