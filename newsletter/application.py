@@ -17,10 +17,10 @@ from newsletter.dashboard import admin as dashboard_admin
 from newsletter.dashboard import pages as metrics_pages
 from newsletter.database import migrating
 from newsletter.delivery import admin as delivery_admin
+from newsletter.delivery import overdue_admin, relays_admin
 from newsletter.delivery import pages as mailbox_pages
-from newsletter.delivery import relays_admin
 from newsletter.forecast import admin as calendar_admin
-from newsletter.forecast import drive_admin, edits_admin
+from newsletter.forecast import drive_admin, edits_admin, zone_admin
 from newsletter.forecast import pages as calendar_pages
 from newsletter.landing import admin as landing_admin
 from newsletter.landing import pages as landing_pages
@@ -28,7 +28,7 @@ from newsletter.magnets import admin as magnets_admin
 from newsletter.magnets import pages as magnets_pages
 from newsletter.messages import pages as media_pages
 from newsletter.sequences import admin as sequences_admin
-from newsletter.sequences import steps_admin, triggers_admin
+from newsletter.sequences import pauses_admin, steps_admin, triggers_admin
 from newsletter.settings import Settings
 from newsletter.signup import api as signup_api
 from newsletter.signup import leaving as signup_leaving
@@ -54,11 +54,14 @@ DOORS = (
     dashboard_admin.bp,
     audience_admin.bp,
     delivery_admin.bp,
+    overdue_admin.bp,
     relays_admin.bp,
     broadcasts_admin.bp,
+    pauses_admin.bp,
     sequences_admin.bp,
     steps_admin.bp,
     edits_admin.bp,
+    zone_admin.bp,
     triggers_admin.bp,
     calendar_admin.bp,
     drive_admin.bp,

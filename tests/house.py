@@ -52,7 +52,7 @@ EXTRA_DOORWAYS = {
     "figures": {"*"},  # pure drawing
     # what an upper room answers when the ledger asks for content; and the making of the bytes, because a preview and a
     # proof run are made by the code that sends; how sending is doing, for the overview, the doctor and the metrics
-    "delivery": {"health", "letters", "composing", "relay_rows", "days"},
+    "delivery": {"health", "letters", "composing", "relay_rows", "days", "overdue"},
     # what a shipped series is, for the starter; civil time and conditions are rules under names of their own; how
     # crowds join, for the command of imports; what the forecast runs triggers and conditions with, and edits as values
     "sequences": {
@@ -95,10 +95,13 @@ MORE_RULES = {
 }
 # Fronts under a name of their own, and why.
 MORE_FRONTS = {
+    "newsletter/delivery/overdue_admin.py": "the emails that came too late, apart from the outbox",
+    "newsletter/sequences/pauses_admin.py": "pausing and resuming: a series, a person, everything",
     "newsletter/delivery/relays_admin.py": "the mail servers in the back office, apart from the outbox",
     "newsletter/sequences/steps_admin.py": "one step of a series in the back office, apart from the whole",
     "newsletter/forecast/drive_admin.py": "the test drive of a series, which belongs to nobody real",
     "newsletter/forecast/edits_admin.py": "changes of a series, with their effect before they are made",
+    "newsletter/forecast/zone_admin.py": "another zone of the studio, with its effect before it is kept",
     "newsletter/sequences/triggers_admin.py": "how a series begins by itself, apart from its steps",
     "newsletter/signup/leaving.py": "the pages of leaving and preferences, apart from those of coming in",
 }
@@ -108,6 +111,7 @@ BEHIND_THE_SCENES = FRONTS | {
     "steps_admin",
     "drive_admin",
     "edits_admin",
+    "zone_admin",
     "triggers_admin",
     "letters",
     "importing",

@@ -35,6 +35,7 @@ MORE_QUERIES = {
     "newsletter/delivery/ledger.py": "the ledger as an operator reads it; queries.py is what other rooms and jobs ask",
     "newsletter/delivery/health.py": "how sending is doing, for who looks after it",
     "newsletter/sequences/reach.py": "how far a series reached, and readers to look as, for its editor",
+    "newsletter/delivery/overdue.py": "what is held because it is late, for the operator who decides",
     "newsletter/delivery/timeline.py": "one email's story, with the clicks in it",
     "newsletter/sequences/versions.py": "what a series has been, whom an edit moves and what was sent because of it",
     "newsletter/forecast/records.py": "what the calendar reads of the rooms below; queries.py is the forecast",

@@ -170,10 +170,14 @@ def save_settings() -> str | Response | tuple[str, int]:
     reading = settings_form.read(request.form)
     if reading.problems:
         return _settings_page(request.form.to_dict(), reading.problems), 400
+    # Another zone moves readers who named none: whom, is shown before it is kept.
+    zone = reading.values.pop("timezone")
+    moves = zone != queries.studio(db.session()).timezone
     with transaction() as work:
         changed = actions.change_settings(work, reading.values, by=gate.current_operator().id, now=clock.now())
-    flash("Your settings are saved." if changed else "Nothing was different, so nothing was changed.")
-    return redirect(url_for("accounts.settings"))
+    if changed or not moves:
+        flash("Your settings are saved." if changed else "Nothing was different, so nothing was changed.")
+    return redirect(url_for("zone.look", timezone=zone) if moves else url_for("accounts.settings"))
 
 
 @bp.post("/settings/logo")

@@ -12,7 +12,9 @@ from newsletter.accounts import colours, rules
 LINES = {"name": 120, "sender_name": 120}  # one line each, this many characters
 TEXTS = {"postal_address": 500, "signature": 1000}  # several lines
 DAYS = {"download_days": (1, 3650), "purge_days": (1, 365)}
-SWITCHES = ("reminder", "embed_images", "track_clicks")
+HOURS = {"overdue_hours": (1, 8760)}
+CHOICES = {"first": ("series", "broadcast")}
+SWITCHES = ("reminder", "embed_images", "track_clicks", "one_a_day")
 WORDS = {
     "name": "Studio name",
     "sender_name": "Sender name",
@@ -26,6 +28,9 @@ WORDS = {
     "reminder": "Reminder",
     "embed_images": "Pictures inside emails",
     "track_clicks": "Counting clicks",
+    "one_a_day": "One email a day",
+    "first": "What goes first",
+    "overdue_hours": "Too late after",
 }
 
 
@@ -59,9 +64,12 @@ def read(form: Mapping[str, str]) -> Reading:
     reading.take("video_url", typed["video_url"], rules.web_link_problem(typed["video_url"]))
     known = typed["timezone"] in rules.zone_names()
     reading.take("timezone", typed["timezone"], "" if known else "Choose one from the list.")
-    for name, (least, most) in DAYS.items():
-        problem = _days_problem(typed[name], least, most)
-        reading.take(name, 0 if problem else int(typed[name]), problem)
+    for unit, numbers in (("days", DAYS), ("hours", HOURS)):
+        for name, (least, most) in numbers.items():
+            problem = _number_problem(typed[name], least, most, unit)
+            reading.take(name, 0 if problem else int(typed[name]), problem)
+    for name, choices in CHOICES.items():
+        reading.take(name, typed[name], "" if typed[name] in choices else "Choose one of these.")
     for name in SWITCHES:
         reading.take(name, typed[name] == "yes", "")
     return reading
@@ -76,7 +84,7 @@ def _text_problem(text: str, most: int, *, lines: bool) -> str:
     return ""
 
 
-def _days_problem(text: str, least: int, most: int) -> str:
+def _number_problem(text: str, least: int, most: int, unit: str) -> str:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and least <= int(text) <= most):
-        return f"A number of days from {least} to {most}."
+        return f"A number of {unit} from {least} to {most}."
     return ""

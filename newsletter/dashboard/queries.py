@@ -17,7 +17,7 @@ from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState
 from newsletter.dashboard.rules import Day, Health, plural
 from newsletter.delivery import health as delivery_health
-from newsletter.delivery import relay_rows
+from newsletter.delivery import overdue, relay_rows
 from newsletter.delivery.rules import State
 from newsletter.landing.models import Comment
 from newsletter.landing.rules import CommentState
@@ -149,6 +149,8 @@ def health(session: Session, studio: Studio, settings: Settings, now: datetime) 
         relays=[(relay.name, relay.problem) for relay in delivery_health.relays(session) if relay.problem],
         relays_left=any(not relay.problem for relay in delivery_health.relays(session)),
         uncertain=by_state.get(State.UNKNOWN, 0),
+        series_paused=studio.series_paused_at is not None,
+        overdue=overdue.count(session),
         retried=by_state.get(State.DEFERRED, 0),
         refused_lately=delivery_health.ended_since(session, [State.REJECTED], now - timedelta(days=7)),
         paused=[(row.id, row.subject, row.paused_why) for row in broadcasts_queries.paused(session)],

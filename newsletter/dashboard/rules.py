@@ -36,6 +36,8 @@ class Health:
     relays_left: bool = False  # another mail server works
     paused: Sequence[tuple[int, str, str]] = ()  # id, subject and why
     uncertain: int = 0
+    series_paused: bool = False  # all of them
+    overdue: int = 0  # emails of series that are too late to go without a word
     retried: int = 0
     refused_lately: int = 0
     held_comments: int = 0
@@ -105,6 +107,16 @@ def _standstill(health: Health) -> list[Warning]:
                 "/admin/relays",
                 "Look at your mail servers",
                 grave=not health.relays_left,
+            )
+        )
+    if health.series_paused:
+        found.append(
+            Warning(
+                "All series are paused.",
+                "Nobody gets an email of a series until you end the pause.",
+                "When you do, you choose what becomes of the emails that came due meanwhile.",
+                "/admin/pauses",
+                "End the pause",
             )
         )
     for number, subject, why in health.paused:
@@ -183,6 +195,17 @@ def _emails(health: Health) -> list[Warning]:
                 "Decide whether to send again or to count as sent.",
                 "/admin/ledger?state=unknown",
                 "Decide now",
+            )
+        )
+    if health.overdue:
+        found.append(
+            Warning(
+                f"{plural(health.overdue, 'email of a series is', 'emails of series are')} too late to go unasked.",
+                "Nothing was sent, and the next emails of these readers wait as well.",
+                "Say whether they still go, or are left out.",
+                "/admin/overdue",
+                "Decide now",
+                grave=True,
             )
         )
     if health.retried:

@@ -16,7 +16,7 @@ from newsletter.database.engine import after_commit
 from newsletter.delivery import machine, rules
 from newsletter.delivery.machine import move, move_one
 from newsletter.delivery.models import Attempt, Delivery, DkimKey, Event, Hold, MailboxMessage, Trial, in_state
-from newsletter.delivery.rules import PARKED, EventKind, Lane, Reply, State
+from newsletter.delivery.rules import OVERDUE, PARKED, EventKind, Lane, Reply, State
 from newsletter.settings import current
 from newsletter.work.claims import among, claim, insert_missing, insert_rows
 from newsletter.work.queue import wake
@@ -148,6 +148,24 @@ def send_now(session: Session, delivery_id: int, now: datetime) -> bool:
     this = in_state(State.PLANNED, State.DEFERRED), Delivery.id == delivery_id
     after_commit(session, wake)
     return bool(session.connection().execute(update(Delivery).where(*this).values(due_at=now)).rowcount)
+
+
+def decide_overdue(session: Session, delivery_ids: Sequence[int], *, send: bool, by: str, now: datetime) -> int:
+    """The operator decides about emails that are too late (semantics 3.16): they go now, or are left out.
+
+    Returns how many still waited for that. What goes now still gives way to another email of the same day (3.17).
+    """
+    held = Delivery.lane == int(Lane.SEQUENCE), Delivery.due_at == OVERDUE
+    these = in_state(State.PLANNED, State.DEFERRED), among(session, Delivery.id, delivery_ids), *held
+    if send:
+        going = update(Delivery).where(*these).values(due_at=now, state_why="").returning(Delivery.id)
+        decided = [row.id for row in session.connection().execute(going)]
+        after_commit(session, wake)
+    else:
+        why = "Left out: it was too late."
+        decided = [one for state in rules.WAITING for one in move(session, state, State.CANCELED, now, *these, why=why)]
+    note(session, decided, EventKind.LATE if send else EventKind.CANCELED, now, by)
+    return len(decided)
 
 
 def reschedule(session: Session, delivery_id: int, due_at: datetime) -> bool:

@@ -13,9 +13,9 @@ from newsletter import clock
 from newsletter.accounts import actions as accounts
 from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.database.engine import db, transaction
-from newsletter.delivery import actions, health, ledger, relay_rows, timeline
+from newsletter.delivery import actions, health, ledger, overdue, relay_rows, timeline
 from newsletter.delivery.ledger import Filters
-from newsletter.delivery.rules import PARKED, STATE_WORDS, EventKind, Lane, State
+from newsletter.delivery.rules import OVERDUE, PARKED, STATE_WORDS, EventKind, Lane, State
 from newsletter.errors import InputError
 
 bp = admin_blueprint("ledger", __name__, "/admin/ledger")
@@ -58,6 +58,7 @@ def emails() -> str:
         relays=[relay for relay in health.relays(session) if relay.problem],
         STATE_WORDS=STATE_WORDS,
         PARKED=PARKED,
+        overdue=overdue.count(session),
         lanes=ledger.LANES,
         kinds=ledger.KINDS,
         look=ledger.LOOK,
@@ -81,7 +82,7 @@ def show(delivery_id: int) -> str:
         lane=ledger.LANES.get(row.lane, ""),
         STATE_WORDS=STATE_WORDS,
         waits=row.state in WAITING,
-        later=row.state in WAITING and clock.now() < row.due_at < PARKED,
+        later=row.state in WAITING and (clock.now() < row.due_at < PARKED or row.due_at == OVERDUE),
         uncertain=row.state == State.UNKNOWN,
         mailbox_number=ledger.in_mailbox(session, row.message_id) if relay_rows.into_mailbox(session) else None,
     )

@@ -31,6 +31,7 @@ class EventKind(StrEnum):
     COUNTED = "counted as sent"  # an operator's decision about an uncertain one
     CANCELED = "canceled"  # by an operator
     HURRIED = "sent at once"  # an operator did not want to wait
+    LATE = "sent late"  # it was held as overdue, and an operator let it go
 
 
 STATE_WORDS = {

@@ -10,7 +10,7 @@ from sqlalchemy import Integer, case, cast, literal, null, select, union_all
 from sqlalchemy.orm import Session
 
 from newsletter.delivery.models import Attempt, Delivery, Event
-from newsletter.delivery.rules import PARKED, EventKind, State
+from newsletter.delivery.rules import OVERDUE, PARKED, PAUSED, EventKind, State
 from newsletter.tracking.models import Click, Link
 
 # What an enhanced status code says, by its last two numbers (RFC 3463 section 3 and RFC 7505); the first, 4 or 5,
@@ -65,6 +65,7 @@ _CAME: dict[str, tuple[str, str]] = {
     EventKind.COUNTED: ("An operator decided: it counts as sent", "good"),
     EventKind.CANCELED: ("An operator canceled it", "calm"),
     EventKind.HURRIED: ("An operator let it go at once", "calm"),
+    EventKind.LATE: ("An operator let it go, though it was late", "calm"),
 }
 _ENDED = {
     State.ACCEPTED: ("Counted as sent", "good"),
@@ -154,6 +155,12 @@ def _told(line: Line) -> Moment:
 
 def _next(row: Delivery, past: Sequence[Line]) -> list[Moment]:
     """What happens next; nothing once it has ended."""
+    if row.due_at == OVERDUE and row.state in {State.PLANNED, State.DEFERRED}:
+        return [
+            Moment(None, "Waits for you: it is late", f"{row.state_why} Send it now, or leave it out.", tone="wait")
+        ]
+    if row.due_at == PAUSED and row.state in {State.PLANNED, State.DEFERRED}:
+        return [Moment(None, "Waits: its series is paused", "It goes on when you end the pause.", tone="wait")]
     if row.due_at >= PARKED and row.state in {State.PLANNED, State.DEFERRED}:
         return [Moment(None, "Waits: sending is on hold", "It goes out once you let it go on.", tone="wait")]
     if row.state == State.PLANNED:

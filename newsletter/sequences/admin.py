@@ -12,7 +12,7 @@ from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, NotFound, SuppleError
-from newsletter.sequences import actions, editor, edits, making, queries, saying, stepforms, triggers_admin
+from newsletter.sequences import actions, editor, edits, making, pauses, queries, saying, stepforms, triggers_admin
 from newsletter.sequences.models import Enrollment, Sequence
 from newsletter.sequences.rules import ENROLLMENT_WORDS
 from newsletter.sequences.stepforms import Form
@@ -33,6 +33,7 @@ def every() -> str:
     return render_template(
         "sequences/every.html",
         listing=listing,
+        all_paused=pauses.since(session, pauses.Scope()),
         search=search,
         states=queries.states(session, ids),
         lengths={number: len(queries.steps(session, number)) for number in ids},

@@ -91,6 +91,21 @@ def concerned(session: Session, scope: Scope, now: datetime) -> Concerned:
     )
 
 
+def other_pauses(session: Session, scope: Scope) -> list[str]:
+    """Which wider or narrower pauses hold some of these people as well, in words."""
+    found = []
+    if scope != Scope() and accounts.studio(session).series_paused_at is not None:
+        found.append("all series are paused as well")
+    if scope.subscriber_id is not None:
+        theirs = (
+            select(models.Sequence.name).join(Enrollment).where(*scope.rows, models.Sequence.paused_at.is_not(None))
+        )
+        found += [f"the series “{name}” is paused as well" for name in session.scalars(theirs.distinct())]
+    elif (readers := session.scalar(select(func.count(PausedReader.subscriber_id)))) and scope == Scope():
+        found.append(f"{readers:,} {'person is' if readers == 1 else 'people are'} paused one by one")
+    return found
+
+
 def anything_left(session: Session) -> bool:
     """Whether a pause's beginning or end is not worked off."""
     return session.scalar(select(PauseWork.id).limit(1)) is not None

@@ -37,6 +37,8 @@ def test_when_all_is_well_nothing_is_said() -> None:
         ({"broken_magnets": [("Stretches", "It does not fit on one page.")]}, "does not fit", True),
         ({"broken_broadcasts": [("Hello", "There is no tag of that name.")]}, "no tag", True),
         ({"uncertain": 1}, "1 email may or may not", False),
+        ({"overdue": 1}, "1 email of a series is too late", True),
+        ({"series_paused": True}, "All series are paused", False),
         ({"retried": 1200}, "1,200 emails could not", False),
         ({"refused_lately": 2}, "2 emails were refused", False),
         ({"held_comments": 3}, "3 comments wait", False),
