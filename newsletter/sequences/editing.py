@@ -13,7 +13,7 @@ from newsletter.accounts import queries as studio
 from newsletter.errors import InputError, Refused
 from newsletter.sequences import drafts, models, queries, timing, versions
 from newsletter.sequences.drafts import Draft, DraftStep
-from newsletter.sequences.edits import Edit, Restore
+from newsletter.sequences.edits import Edit, Replace, Restore
 from newsletter.sequences.models import Enrollment, SequenceMove, SequenceVersion
 from newsletter.sequences.moving import AtOnce, Choices, Switch, chosen, course, due_at_once, moves_people
 from newsletter.sequences.rules import EnrollmentState, Place, zone_of
@@ -88,6 +88,11 @@ def apply(
     _place(session, moved, now)
     accounts.record(session, "series.edited", by=operator_id, now=now, subject=f"series:{sequence_id}", version=number)
     return kept
+
+
+def begin(session: Session, sequence_id: int, draft: Draft, now: datetime) -> None:
+    """Give a new sequence its first content: nobody is in it, and there is nothing before it to go back to."""
+    _write(session, sequence_id, Replace(draft).on(versions.current(session, sequence_id)), now)
 
 
 def guard(session: Session, sequence_id: int, expected: int | None) -> None:

@@ -9,13 +9,7 @@ from typing import Any
 from newsletter.sequences.differing import differences
 from newsletter.sequences.drafts import EMAIL, Draft
 from newsletter.sequences.files import Folder, write_step
-
-_BEGINS = {
-    "form": "whoever joins by the form “{}”",
-    "magnet": "whoever downloads “{}”",
-    "tag": "whoever gets the tag “{}”",
-    "date": "whoever has the date “{}”",
-}
+from newsletter.sequences.triggers import Opening, say
 
 
 def changes(before: Folder, after: Folder) -> list[str]:
@@ -26,21 +20,15 @@ def changes(before: Folder, after: Folder) -> list[str]:
 def _begins(before: Folder, after: Folder) -> Iterator[str]:
     for trigger in before.triggers:
         if trigger not in after.triggers:
-            yield f"No longer begins for {trigger_words(trigger)}"
+            yield f"No longer begins when {trigger_words(trigger)}"
     for trigger in after.triggers:
         if trigger not in before.triggers:
-            yield f"Begins for {trigger_words(trigger)}"
+            yield f"Begins when {trigger_words(trigger)}"
 
 
 def trigger_words(trigger: Mapping[str, Any]) -> str:
-    """Who joins by a trigger, like “whoever gets the tag “client””."""
-    words = _BEGINS[trigger["kind"]].format(trigger["what"])
-    config = trigger["config"]
-    if trigger["kind"] == "date":
-        days = abs(config["days"])
-        side = "before it" if config["days"] < 0 else "after it"
-        when = f"{days} day{'' if days == 1 else 's'} {side}" if days else "on that day"
-        words += f", {when} at {config['at']}{', every year' if config['yearly'] else ''}"
+    """Who joins by a trigger, like “somebody gets the tag “client””."""
+    words = say(Opening(0, trigger["kind"], trigger["what"], trigger["config"]), {})
     return words if trigger["enabled"] else f"{words} (switched off)"
 
 

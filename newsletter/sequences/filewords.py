@@ -164,14 +164,16 @@ def _trigger(value: Plain, where: str) -> dict[str, Any]:
         days, at = text(given, "days", where) or "0", text(given, "at", where) or "09:00"
         if not re.fullmatch(r"[+-]?\d{1,4}", days) or not _CLOCK.fullmatch(at):
             raise SourceError(f"{where}: days {days}, at {at}.", remedy='Write them like days: -3, at: "09:00".')
-        config = {"yearly": _flag(given, "yearly", where), "days": int(days), "at": at}
+        config = {"yearly": _flag(given, "yearly", where, default=True), "days": int(days), "at": at}
     enabled = _flag(given, "enabled", where, default=True)
     return {"kind": kind, "what": given[kind].strip(), "config": config, "enabled": enabled}
 
 
 def _trigger_fields(trigger: Mapping[str, Any]) -> dict[str, Plain]:
-    config = {name: value for name, value in trigger["config"].items() if value not in {False} or name == "at"}
-    return _Line({trigger["kind"]: trigger["what"], **config, **({} if trigger["enabled"] else {"enabled": False})})
+    usual = {"yearly": True, "days": 0, "enabled": True}
+    told = {**trigger["config"], "enabled": trigger["enabled"]}
+    unusual = {name: value for name, value in told.items() if name not in usual or usual[name] != value}
+    return _Line({trigger["kind"]: trigger["what"], **unusual})
 
 
 def config(kind: str, fields: Fields, where: str) -> dict[str, Any]:

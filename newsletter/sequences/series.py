@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from newsletter.errors import NotFound, SourceError
-from newsletter.sequences import actions, drafts, files, models, queries, timing
-from newsletter.sequences.drafts import Draft, DraftStep
+from newsletter.errors import NotFound, SourceError, SuppleError
+from newsletter.sequences import editing, entering, files, making, models, openings, queries, triggers, versions
+from newsletter.sequences.drafts import Draft
 from newsletter.sequences.edits import Replace
 from newsletter.sequences.files import Folder
+from newsletter.sequences.moving import Choices
+from newsletter.sequences.triggers import Opening
 
 
 def of_folder(folder: Path) -> Folder:
@@ -42,7 +42,16 @@ def held(session: Session, slug: str) -> Folder:
     series = queries.by_slug(session, slug)
     if series is None:
         raise NotFound(f"There is no series {slug!r}.", remedy="`flask series list` names them all.")
-    return Folder(_draft(session, series), files.in_order(_plain(one) for one in _triggers(session, series.id)))
+    begins = files.in_order(_plain(one) for one in openings.all_of(session, series.id))
+    return Folder(versions.current(session, series.id), begins)
+
+
+def tidy(folder: Folder) -> Folder:
+    """The same as its files say it, to be compared with others of that kind; as it is where files cannot say it."""
+    try:
+        return files.read(folder.draft.slug, files.write(folder, folder.draft.slug))
+    except SuppleError:
+        return folder
 
 
 def nothing(folder: Folder) -> Folder:
@@ -80,73 +89,38 @@ def load_series(session: Session, folder: Path, now: datetime) -> models.Sequenc
     return bring_in(session, of_folder(folder), now)
 
 
-def bring_in(session: Session, folder: Folder, now: datetime) -> models.Sequence:
-    """Make or update a sequence. Raises InputError when it cannot be like that."""
+def bring_in(
+    session: Session, folder: Folder, now: datetime, choices: Choices | None = None, operator_id: int | None = None
+) -> models.Sequence:
+    """Make a sequence, or edit it and note that as one version. Raises InputError when it cannot be like that."""
     series = queries.by_slug(session, folder.draft.slug)
     if series is None:
-        series = models.Sequence(slug=folder.draft.slug, name=folder.draft.name, created_at=now)
-        session.add(series)
-        session.flush()
-    before = _draft(session, series)
-    moved = _put(session, series, before, Replace(folder.draft).on(before), now)
-    _put_triggers(session, series.id, folder.triggers, now)
+        series = making.begin(session, folder.draft.name, folder.draft.description, now)
+        series.slug = folder.draft.slug
+        editing.begin(session, series.id, folder.draft, now)
+    else:
+        _refuse_other_kinds(versions.current(session, series.id), folder.draft)
+        edit = Replace(folder.draft)
+        editing.apply(session, series.id, edit, now=now, operator_id=operator_id, choices=choices)
+    entering.replace(session, series.id, folder.triggers, now)
     session.flush()
-    actions.replan(session, now, steps=moved)
     return series
 
 
-def _draft(session: Session, series: models.Sequence) -> Draft:
-    return drafts.of_rows(series, queries.all_steps(session, series.id))
-
-
-def _put(session: Session, series: models.Sequence, before: Draft, after: Draft, now: datetime) -> list[int]:
-    """Write a draft into its rows; returns the steps whose timing is another than before."""
-    for name in ("name", "description", "min_gap_hours", "evergreen", "reentry", "cooldown_days"):
-        setattr(series, name, getattr(after, name))
-    series.goal, series.exits = dict(after.goal), [dict(one) for one in after.exits]
-    rows = {row.key: row for row in queries.all_steps(session, series.id)}
-    was = {step.key: step for step in before.steps}
-    moved = []
-    for position, step in enumerate(after.steps, 1):
-        row = rows.get(step.key)
-        if row is None:
-            row = models.Step(sequence_id=series.id, key=step.key, kind=step.kind, source="")
-            session.add(row)
-        elif row.kind != step.kind:
+def _refuse_other_kinds(before: Draft, after: Draft) -> None:
+    """A key stands for one step for good: who had it must not meet it again as something else (semantics 3.1)."""
+    kinds = {step.key: step.kind for step in before.steps}
+    for step in after.living:
+        was = kinds.get(step.key, step.kind)
+        if was != step.kind:
             raise SourceError(
-                f"The step {step.key} was {row.kind} and cannot become {step.kind}.", remedy="Give it a new key."
+                f"The step {step.key} is {was} and cannot become {step.kind}.", remedy="Give it a new key."
             )
-        row.position = position
-        row.deleted_at = (row.deleted_at or now) if step.deleted else None
-        _put_step(row, step)
-        moved += [row.id] if step.key in was and was[step.key].timing != step.timing else []
-    session.flush()
-    return moved
 
 
-def _put_step(row: models.Step, step: DraftStep) -> None:
-    when = step.timing
-    row.source, row.config = step.source, dict(step.config)
-    row.delay_amount, row.delay_unit, row.delay_from = when.amount, when.unit, when.counts_from
-    row.window_start, row.window_end = timing.write_window(when)
-    row.weekdays = when.weekdays
-
-
-def _triggers(session: Session, sequence_id: int) -> list[models.Trigger]:
-    found = select(models.Trigger).where(models.Trigger.sequence_id == sequence_id)
-    return list(session.scalars(found.order_by(models.Trigger.id)))
-
-
-def _plain(row: models.Trigger) -> dict[str, Any]:
-    return {"kind": row.kind, "what": row.what, "config": dict(row.config), "enabled": row.enabled}
-
-
-def _put_triggers(session: Session, sequence_id: int, wanted: tuple[Mapping[str, Any], ...], now: datetime) -> None:
-    """Those that are still wanted keep their rows, and with them how far they have looked."""
-    left = [dict(one) for one in wanted]
-    for row in _triggers(session, sequence_id):
-        if _plain(row) in left:
-            left.remove(_plain(row))
-        else:
-            session.delete(row)
-    session.add_all(models.Trigger(sequence_id=sequence_id, created_at=now, **one) for one in left)
+def _plain(one: Opening) -> dict[str, Any]:
+    config = dict(one.config)
+    if one.kind == triggers.Kind.DATE:
+        rule = one.rule
+        config = {"yearly": rule.yearly, "days": rule.days, "at": f"{rule.at:%H:%M}"}
+    return {"kind": str(one.kind), "what": one.what, "config": config, "enabled": one.enabled}

@@ -134,7 +134,7 @@ def test_every_kind_of_step_reads_like_this() -> None:
             "series.yaml": (
                 "name: Tour\ngap: 24 hours\nevergreen: true\nreentry: completed\ncooldown: 90 days\n"
                 "goal: {tag: client}\nexits:\n  - {tagged: paused}\n  - {untagged: trial}\n"
-                "triggers:\n  - {form: stretches}\n  - {date: birthday, yearly: true, days: -3, at: '09:30'}\n"
+                "triggers:\n  - {form: stretches}\n  - {date: birthday, days: -3, at: '09:30'}\n"
             ),
             "01-hello.md": EMAIL.replace("subject: Hello", "subject: Hello\ndelay: 1 day\ndays: mon-fri"),
             "02-rest.yaml": "key: rest\nkind: wait\ndelay: 24 hours\n",
@@ -213,7 +213,7 @@ def test_the_difference_is_said_in_words() -> None:
     after = files.read(
         "a-series",
         {
-            "series.yaml": ABOUT + "triggers: [{tag: client}, {date: birthday, days: 2, enabled: no}]\n",
+            "series.yaml": ABOUT + "triggers: [{tag: client}, {date: birthday, yearly: no, days: 2, enabled: no}]\n",
             "01-hello.md": EMAIL.replace("Hello.", "Good morning."),
             "02-rest.yaml": "key: rest\nkind: wait\ndelay: 2 days",
         },
@@ -221,7 +221,7 @@ def test_the_difference_is_said_in_words() -> None:
     said = "\n".join(filediff.changes(before, after))
     assert "the wait after email 1" in said
     assert "New words for email 1 “Hello”" in said
-    assert "Begins for whoever gets the tag “client”" in said
-    assert "Begins for whoever has the date “birthday”, 2 days after it at 09:00 (switched off)" in said
+    assert "Begins when somebody gets the tag “client”" in said
+    assert "Begins when 2 days after “birthday”, once, at 9:00 on their clock (switched off)" in said
     assert list(filediff.reworded(before.draft, after.draft)) == [("hello", ["-Hello.", "+Good morning."])]
-    assert "No longer begins for whoever gets the tag “client”" in filediff.changes(after, before)
+    assert "No longer begins when somebody gets the tag “client”" in filediff.changes(after, before)
