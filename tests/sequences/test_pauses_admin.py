@@ -1,0 +1,123 @@
+"""Pausing and resuming in the back office (semantics 3.15)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+
+from newsletter import clock
+from newsletter.accounts import actions as accounts
+from newsletter.accounts.queries import audit_log
+from newsletter.audience.models import SubscriberEvent
+from newsletter.database.engine import db, transaction
+from newsletter.sequences.models import Enrollment
+from newsletter.sequences.resuming import CHOICE_WORDS, Choice
+from tests.sequences.conftest import enrollment, join, person
+
+PASSWORD = "long enough to be hard to guess"
+
+
+@pytest.fixture
+def operator(app: Flask, client: FlaskClient) -> FlaskClient:
+    """A signed-in operator's browser."""
+    with transaction() as session:
+        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now(), "Coach")
+    assert client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD}).status_code == 302
+    return client
+
+
+@pytest.fixture
+def alice(operator: FlaskClient, series: int) -> int:
+    number = person("Alice")
+    join(series, number, clock.now() - timedelta(days=1))
+    return number
+
+
+def page(client: FlaskClient, path: str) -> str:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    return answer.get_data(as_text=True)
+
+
+def held() -> int:
+    db.session.rollback()
+    return db.session.scalar(select(func.count()).where(Enrollment.held_at.is_not(None))) or 0
+
+
+@pytest.mark.parametrize(
+    ("where", "shown_on"),
+    [
+        ("/admin/pauses", "/admin/sequences"),
+        ("/admin/pauses/series/{series}", "/admin/sequences/{series}"),
+        ("/admin/pauses/person/{alice}", "/admin/subscribers/{alice}"),
+    ],
+)
+def test_3_15_there_and_back_with_how_many_people_it_concerns(
+    operator: FlaskClient, series: int, alice: int, where: str, shown_on: str
+) -> None:
+    path, home = where.format(series=series, alice=alice), shown_on.format(series=series, alice=alice)
+    assert f'href="{path}"' in page(operator, home)
+    assert "Pause" in page(operator, path)
+    assert operator.post(path, data={"do": "pause"}).status_code == 302
+    assert held() == 1
+    with clock.standing_at(clock.now() + timedelta(days=3)):
+        told = page(operator, path)
+    assert "<strong>1 person</strong>" in told
+    assert "For 1 of them an email has come due" in told
+    assert "That is 3 days later" in told
+    assert all(name in told for name, _ in CHOICE_WORDS.values())
+    answer = operator.post(path, data={"do": "shifted"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, home)
+    assert held() == 0
+
+
+@pytest.mark.parametrize("choice", list(Choice))
+def test_3_15_each_way_to_go_on(operator: FlaskClient, series: int, alice: int, choice: Choice) -> None:
+    operator.post(f"/admin/pauses/series/{series}", data={"do": "pause"})
+    with clock.standing_at(clock.now() + timedelta(days=2, hours=1)):
+        operator.post(f"/admin/pauses/series/{series}", data={"do": choice.value})
+    assert held() == 0
+    assert enrollment(alice).shifted_minutes == (2 * 24 * 60 if choice is Choice.SHIFTED else 0)
+
+
+def test_it_is_written_down_who_did_it_and_in_the_persons_history(operator: FlaskClient, alice: int) -> None:
+    operator.post(f"/admin/pauses/person/{alice}", data={"do": "pause"})
+    operator.post(f"/admin/pauses/person/{alice}", data={"do": "skip"})
+    actions = [entry.action for entry, _ in db.session.execute(audit_log())]
+    assert actions[:2] == ["person.resumed", "person.paused"]
+    told = list(db.session.scalars(select(SubscriberEvent.detail).where(SubscriberEvent.subscriber_id == alice)))
+    assert any("paused" in line for line in told)
+    assert any("ended" in line for line in told)
+
+
+def test_what_is_paused_is_said_where_it_matters(operator: FlaskClient, series: int, alice: int) -> None:
+    operator.post(f"/admin/pauses/series/{series}", data={"do": "pause"})
+    assert "This series is paused" in page(operator, f"/admin/sequences/{series}")
+    operator.post("/admin/pauses", data={"do": "pause"})
+    assert "All series are paused" in page(operator, "/admin/sequences")
+    assert "All series are paused" in page(operator, "/admin/")
+    assert "All series are paused as well" in page(operator, f"/admin/pauses/series/{series}")
+
+
+@pytest.mark.parametrize("form", [{}, {"do": "burn"}, {"do": "shifted"}])
+def test_what_cannot_be_done_changes_nothing(operator: FlaskClient, series: int, form: dict[str, str]) -> None:
+    assert operator.post(f"/admin/pauses/series/{series}", data=form).status_code == 400
+    assert operator.post(f"/admin/pauses/series/{series}", data={"do": "pause"}).status_code == 302
+    assert operator.post(f"/admin/pauses/series/{series}", data={"do": "pause"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/admin/pauses/series/999", "/admin/pauses/person/999"])
+def test_nobody_and_nothing_are_not_there(operator: FlaskClient, path: str) -> None:
+    assert operator.get(path).status_code == 404
+    assert operator.post(path, data={"do": "pause"}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/admin/pauses", "/admin/pauses/series/1", "/admin/pauses/person/1"])
+def test_charlie_is_refused(sqlite_app: Flask, path: str) -> None:
+    charlie = sqlite_app.test_client()
+    assert charlie.get(path).status_code == 302
+    assert charlie.post(path, data={"do": "pause"}).status_code in {302, 401, 403}
