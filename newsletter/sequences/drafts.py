@@ -156,7 +156,7 @@ def _written(step: DraftStep) -> dict[str, Any]:
 
 def read(kept: Mapping[str, Any]) -> Draft:
     """A draft from the JSON of `written`."""
-    plain = {name: kept[name] for name in kept if name not in {"steps", "exits"}}
+    plain = {name: kept[name] for name in kept if name not in {"steps", "exits", "triggers"}}
     return Draft(**plain, steps=tuple(_read(step) for step in kept["steps"]), exits=tuple(kept["exits"]))
 
 

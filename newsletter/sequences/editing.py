@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from newsletter.accounts import actions as accounts
 from newsletter.accounts import queries as studio
 from newsletter.errors import InputError, Refused
-from newsletter.sequences import drafts, models, queries, timing, versions
+from newsletter.sequences import drafts, models, queries, timing, versions, ways_in
 from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.edits import Edit, Replace, Restore
 from newsletter.sequences.models import Enrollment, SequenceMove, SequenceVersion
@@ -75,9 +76,9 @@ def apply(
     after = edit.on(before)
     if after == before and not choices.finished:
         return None
-    number = _next_version(session, sequence_id)
+    number = next_version(session, sequence_id)
     after = _write(session, sequence_id, after, now)
-    kept = _note(session, sequence_id, number, edit.words(before), before, after, operator_id, now)
+    kept = note(session, sequence_id, number, edit.words(before), before, after, operator_id, now)
     moved = moves(session, sequence_id, before, after, now, finished=choices.finished)
     if choices.at_once == AtOnce.NOW:
         count = sum(one.at_once(now) for one in moved)
@@ -114,7 +115,8 @@ def check_version(session: Session, sequence_id: int, expected: int | None) -> N
     )
 
 
-def _next_version(session: Session, sequence_id: int) -> int:
+def next_version(session: Session, sequence_id: int) -> int:
+    """The number of the edit that is being made of a sequence, which `guard` has locked."""
     series = queries.sequence(session, sequence_id)
     series.version += 1
     session.flush()
@@ -183,7 +185,7 @@ def _write_step(row: models.Step, step: DraftStep, position: int, now: datetime)
     row.deleted_at = (row.deleted_at or now) if step.deleted else None
 
 
-def _note(
+def note(
     session: Session,
     sequence_id: int,
     number: int,
@@ -192,15 +194,18 @@ def _note(
     after: Draft,
     operator_id: int | None,
     now: datetime,
+    ways: tuple[list[dict[str, Any]], list[dict[str, Any]]] | None = None,
 ) -> SequenceVersion:
+    """Keep an edit as a version: `what` in words, the sequence before and after, its triggers where they changed."""
+    begins, begins_now = ({"triggers": one} for one in ways) if ways else ({}, {})
     kept = SequenceVersion(
         sequence_id=sequence_id,
         version=number,
         at=now,
         operator_id=operator_id,
         what=what,
-        before=drafts.written(before),
-        after=drafts.written(after),
+        before=drafts.written(before) | begins,
+        after=drafts.written(after) | begins_now,
         undone_at=None,
     )
     session.add(kept)
@@ -272,9 +277,12 @@ def undo(session: Session, sequence_id: int, version_id: int, *, now: datetime, 
         raise Refused(why, means="Nothing was changed.", remedy="Make the opposite change instead.")
     before = versions.current(session, sequence_id)
     after = Restore(drafts.read(edit.before)).on(before)
-    number = _next_version(session, sequence_id)
+    number = next_version(session, sequence_id)
     after = _write(session, sequence_id, after, now)
-    undone = _note(session, sequence_id, number, f"Taken back: {edit.what}", before, after, operator_id, now)
+    ways = ways_in.kept(session, sequence_id)
+    ways_in.take_back(session, edit, now)
+    back_to = (ways, ways_in.kept(session, sequence_id)) if "triggers" in edit.before else None
+    undone = note(session, sequence_id, number, f"Taken back: {edit.what}", before, after, operator_id, now, back_to)
     undone.undone_at = edit.undone_at = now
     back = _moved_back(session, edit)
     others = moves(session, sequence_id, before, after, now, finished=False)
@@ -291,7 +299,7 @@ def why_not_undo(session: Session, edit: SequenceVersion) -> str:
     last = versions.undoable(session, edit.sequence_id)
     if last is None or last.id != edit.id:
         return "Other changes came after this one; they have to be taken back first."
-    sent = versions.sent_because(session, edit)
+    sent = versions.sent_because(session, edit) + ways_in.sent_since(session, edit)
     if sent:
         emails = "email has gone out or is on its way" if sent == 1 else "emails have gone out or are on their way"
         return f"{sent:,} {emails} since this change was made, so it cannot be taken back any more."

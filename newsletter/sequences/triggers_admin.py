@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -18,7 +19,7 @@ from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError
-from newsletter.sequences import entering, nearing, openings, queries, triggers
+from newsletter.sequences import editing, entering, nearing, openings, queries, triggers, versions, ways_in
 from newsletter.sequences.models import Sequence
 from newsletter.sequences.triggers import Kind, Opening
 
@@ -105,7 +106,8 @@ def add(sequence_id: int) -> Response:
     now, opening = clock.now(), _typed(sequence_id)
     with transaction() as session:
         queries.sequence(session, sequence_id)
-        made = entering.add(session, sequence_id, opening.kind, opening.what, opening.config, now)
+        with _noted(session, sequence_id):
+            made = entering.add(session, sequence_id, opening.kind, opening.what, opening.config, now)
         too = opening.kind == Kind.TAG and request.form.get("too") == "yes"
         if too:
             entering.ask_tagged(session, sequence_id, opening.what, now)
@@ -127,7 +129,8 @@ def switch(sequence_id: int, trigger_id: int) -> Response:
     """Let it rest, or work again."""
     enabled = request.form.get("enabled") == "yes"
     with transaction() as session:
-        entering.switch(session, sequence_id, trigger_id, enabled=enabled)
+        with _noted(session, sequence_id):
+            entering.switch(session, sequence_id, trigger_id, enabled=enabled)
         _record(session, "series.trigger.resumed" if enabled else "series.trigger.paused", sequence_id, trigger_id)
     flash("People join by it again." if enabled else "It rests. Nobody joins by it until you let it go on.")
     return redirect(url_for("sequences.show", sequence_id=sequence_id, _anchor="begins"))
@@ -137,10 +140,25 @@ def switch(sequence_id: int, trigger_id: int) -> Response:
 def remove(sequence_id: int, trigger_id: int) -> Response:
     """Take it away; whoever joined by it stays."""
     with transaction() as session:
-        entering.remove(session, sequence_id, trigger_id)
+        with _noted(session, sequence_id):
+            entering.remove(session, sequence_id, trigger_id)
         _record(session, "series.trigger.removed", sequence_id, trigger_id)
     flash("Removed. Whoever joined by it stays.")
     return redirect(url_for("sequences.show", sequence_id=sequence_id, _anchor="begins"))
+
+
+@contextmanager
+def _noted(session: Session, sequence_id: int) -> Iterator[None]:
+    """Note what the block does to the triggers as a version of the series, to be taken back like any edit."""
+    editing.guard(session, sequence_id, None)
+    draft, before = versions.current(session, sequence_id), ways_in.kept(session, sequence_id)
+    yield
+    session.flush()
+    after = ways_in.kept(session, sequence_id)
+    if after != before:
+        number, what = editing.next_version(session, sequence_id), "; ".join(ways_in.changed(before, after))
+        by, now = current_operator().id, clock.now()
+        editing.note(session, sequence_id, number, what, draft, draft, by, now, (before, after))
 
 
 def _record(session: Session, action: str, sequence_id: int, trigger_id: int) -> None:

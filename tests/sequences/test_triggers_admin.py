@@ -12,9 +12,10 @@ from newsletter.accounts import actions as accounts
 from newsletter.accounts.models import AuditEntry
 from newsletter.database.engine import db, transaction
 from newsletter.sequences import openings
+from newsletter.sequences.models import SequenceVersion
 from newsletter.sequences.triggers import Opening
 from newsletter.signup import actions as signup
-from tests.sequences.conftest import MONDAY, person
+from tests.sequences.conftest import MONDAY, at, join, person, turn
 from tests.sequences.joining import begins, enter, joined, tag
 
 PASSWORD = "long enough to be hard to guess"
@@ -140,4 +141,65 @@ def test_a_trigger_of_another_series_is_not_touched(operator: FlaskClient, serie
     number = begins(series, "tag", "client")
     for action in ("switch", "remove"):
         assert operator.post(f"/admin/sequences/{series + 1}/triggers/{number}/{action}").status_code == 404
+    assert len(known(series)) == 1
+
+
+def changes() -> list[str]:
+    """What the versions say was done, oldest first."""
+    db.session.rollback()
+    return list(db.session.scalars(select(SequenceVersion.what).order_by(SequenceVersion.version)))
+
+
+def newest() -> int:
+    db.session.rollback()
+    return db.session.scalars(select(SequenceVersion.id).order_by(SequenceVersion.id.desc()).limit(1)).one()
+
+
+def test_3_2_each_change_of_how_it_begins_is_a_version_and_is_taken_back(operator: FlaskClient, series: int) -> None:
+    own = f"/admin/sequences/{series}"
+    operator.post(f"{own}/triggers", data={"kind": "tag", "what": "client"})
+    operator.post(f"{own}/triggers", data=BIRTHDAY)
+    number = known(series)[0].id
+    operator.post(f"{own}/triggers/{number}/switch", data={"enabled": "no"})
+    operator.post(f"{own}/triggers/{number}/switch", data={"enabled": "no"})  # rests already: no change
+    operator.post(f"{own}/triggers/{number}/remove")
+    assert changes() == [
+        "Begins when somebody gets the tag “client”",
+        "Begins 2 days before “birthday”, every year, at 7:30 on their clock",
+        "Begins for now no more when somebody gets the tag “client”",
+        "Begins no more when somebody gets the tag “client”",
+    ]
+    assert changes()[0] in operator.get(f"{own}/versions").text
+    assert operator.post(f"{own}/versions/{newest()}/undo").status_code == 302
+    assert sorted((one.kind, one.enabled) for one in known(series)) == [("date", True), ("tag", False)]
+
+
+def test_3_2_a_way_in_that_is_taken_back_takes_out_who_joined_by_it_and_got_nothing_yet(
+    operator: FlaskClient, series: int
+) -> None:
+    own = f"/admin/sequences/{series}"
+    bob = person("Bob")
+    join(series, bob)
+    with clock.standing_at(MONDAY):
+        operator.post(f"{own}/triggers", data={"kind": "tag", "what": "client"})
+    alice = person("Alice")
+    tag(alice, "client")
+    enter()
+    assert len(joined(alice)) == 1
+    with clock.standing_at(MONDAY):
+        assert operator.post(f"{own}/versions/{newest()}/undo").status_code == 302
+    assert (joined(alice), len(joined(bob)), known(series)) == ([], 1, [])
+    assert join(series, alice), "as if they had never been in it"
+
+
+def test_3_2_a_way_in_by_which_emails_went_out_is_not_taken_back(operator: FlaskClient, series: int) -> None:
+    own = f"/admin/sequences/{series}"
+    with clock.standing_at(MONDAY):
+        operator.post(f"{own}/triggers", data={"kind": "tag", "what": "client"})
+    alice = person("Alice")
+    tag(alice, "client")
+    enter()
+    turn(at("2026-03-04T07:00"))
+    refused = operator.post(f"{own}/versions/{newest()}/undo")
+    assert (refused.status_code, "has gone out" in refused.text) == (403, True)
     assert len(known(series)) == 1
