@@ -7,59 +7,19 @@ its files are tested elsewhere.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from newsletter import addresses, clock, worker
+from newsletter import addresses, clock
 from newsletter.accounts.models import Studio
 from newsletter.accounts.queries import default_studio
 from newsletter.audience import actions as audience
 from newsletter.audience.rules import Status
-from newsletter.broadcasts import actions as broadcasts
-from newsletter.database.engine import db, transaction
-from newsletter.sequences import actions, models
-from newsletter.sequences.rules import mask
-
-# Clocks that change, that change by half an hour, that never change, the two ends of the world, none, and nonsense.
-ZONES = (
-    "Europe/Berlin",
-    "America/New_York",
-    "America/St_Johns",
-    "Australia/Lord_Howe",
-    "Asia/Kathmandu",
-    "Pacific/Kiritimati",
-    "Pacific/Pago_Pago",
-    "",
-    "Mars/Base",
-)
-WINDOWS = (("07:00", "09:00"), ("22:00", "02:00"), ("02:15", "02:45"), ("18:30", "20:00"))
-WEEKDAYS = (mask(range(5)), mask([5, 6]), mask([2]), mask([0, 3]))
-DELAYS = ((0, "days"), (1, "days"), (2, "days"), (4, "days"), (7, "days"), (5, "hours"), (24, "hours"), (36, "hours"))
-TAGS = ("yoga", "running", "client")
-NAMES = ("Alice", "Bob", "Charlie", "Dora", "Emil", "Fay")
-KINDS = ("email",) * 6 + ("wait", "condition", "condition", "tag", "tag", "move", "end")
-# Few texts, so that each is compiled once for all worlds: a row is known by its step, not by its words.
-TEXTS = tuple(
-    f"---\nsubject: Letter {n}{who}\npreheader: News\n---\nHello.\n"
-    for n, who in enumerate(("", " for {{ subscriber.first_name or 'you' }}", " to {{ subscriber.fields.city or '-' }}"))
-)
-
-
-@dataclass
-class World:
-    """What was made: the moment to forecast from, and a diary of how it came to be, for when the proof fails."""
-
-    seed: int
-    now: datetime
-    series: list[int] = field(default_factory=list)
-    readers: list[int] = field(default_factory=list)
-    diary: list[str] = field(default_factory=list)
-
-    def note(self, *words: object) -> None:
-        """A line of the diary."""
-        self.diary.append(" ".join(str(word) for word in words))
+from newsletter.database.engine import transaction
+from newsletter.sequences import entering, models
+from tests.worlds import happening
+from tests.worlds.world import DELAYS, KINDS, NAMES, TAGS, TEXTS, WEEKDAYS, WINDOWS, ZONES, World
 
 
 def invent(seed: int) -> World:
@@ -74,14 +34,15 @@ def invent(seed: int) -> World:
         _triggers(world, chance)
         for name in NAMES[: chance.randint(2, 4)]:
             world.readers.append(_reader(world, chance, name))
-    _life_before(world, chance)
+    happening.life_before(world, chance)
     return world
 
 
 def _a_moment(chance: random.Random) -> datetime:
     """Mostly a few weeks in which clocks change somewhere; on any second, as operators press buttons on any second."""
-    around = chance.choice([datetime(2026, 3, 1), datetime(2026, 10, 8), datetime(2026, 3, 1), datetime(2026, 6, 1)])
-    return around.replace(tzinfo=UTC) + timedelta(minutes=chance.randint(0, 25 * 1440), seconds=chance.randint(0, 59))
+    month, day = chance.choice([(3, 1), (3, 1), (10, 8), (6, 1)])
+    around = datetime(2026, month, day, tzinfo=UTC)
+    return around + timedelta(minutes=chance.randint(0, 25 * 1440), seconds=chance.randint(0, 59))
 
 
 def _studio(world: World, chance: random.Random) -> None:
@@ -167,8 +128,7 @@ def _triggers(world: World, chance: random.Random) -> None:
             what = chance.choice(TAGS) if kind == "tag" else "birthday"
             at = chance.choice(["09:00", "00:10", "02:30"])
             config = {"yearly": True, "days": chance.choice([0, -3, 2]), "at": at} if kind == "date" else {}
-            row = models.Trigger(sequence_id=number, kind=kind, what=what, config=config, created_at=clock.now())
-            session.add(row)
+            entering.add(session, number, kind, what, config, clock.now())
             world.note("trigger", number, kind, what, config)
 
 
@@ -188,123 +148,3 @@ def _reader(world: World, chance: random.Random, name: str) -> int:
             audience.add_tag(session, row.id, tag, now)
         world.note("reader", row.id, name, row.timezone, row.status, row.marketing, row.fields)
         return row.id
-
-
-def _life_before(world: World, chance: random.Random) -> None:
-    """Up to twelve days in which people join, things are changed, and the worker looks in now and then."""
-    days = chance.choice([0, 1, 4, 12])
-    for at in sorted(chance.uniform(0, days) for _ in range(chance.randint(4, 10))):
-        world.now = max(world.now, _later(world, at))
-        happening = chance.choice(HAPPENINGS)
-        with clock.standing_at(world.now):
-            world.note(f"{world.now:%Y-%m-%d %H:%M:%S}", happening.__name__)
-            happening(world, chance)
-            if chance.random() < 0.6:
-                worker.take_turn()
-                db.session.remove()
-    world.now += timedelta(minutes=chance.randint(0, 90), seconds=chance.randint(0, 59))
-
-
-def _later(world: World, days: float) -> datetime:
-    begun = datetime.fromisoformat(world.diary[0]) if world.diary[0][:2] == "20" else None
-    if begun is None:
-        world.diary.insert(0, world.now.isoformat())
-        begun = world.now
-    return begun + timedelta(seconds=round(days * 86400))
-
-
-def someone_joins(world: World, chance: random.Random) -> None:
-    """By a form or by hand."""
-    number, reader = chance.choice(world.series), chance.choice(world.readers)
-    with transaction() as session:
-        actions.enroll(session, number, reader, "form:1", clock.now())
-
-
-def everybody_joins(world: World, chance: random.Random) -> None:
-    """One series."""
-    number = chance.choice(world.series)
-    for reader in world.readers:
-        with transaction() as session:
-            actions.enroll(session, number, reader, "import", clock.now())
-
-
-def an_email_to_many_is_queued(world: World, chance: random.Random) -> None:
-    """For some moment of the next weeks, often one at which a series wants to send as well."""
-    now = clock.now()
-    moment = now + timedelta(minutes=chance.randint(1, 30 * 1440))
-    if chance.random() < 0.5:
-        moment = moment.replace(hour=chance.choice([5, 6, 7, 11]), minute=0)
-    whom = chance.choice(["all", "all", f"tag:{chance.choice(TAGS)}", f"person:{chance.choice(world.readers)}"])
-    with transaction() as session:
-        queued = broadcasts.queue_from_file(session, chance.choice(TEXTS), whom, moment, now)
-        world.note("  broadcast", queued.id, whom, moment)
-
-
-def a_step_is_changed(world: World, chance: random.Random) -> None:
-    """Its delay, window and weekdays (semantics 3.9)."""
-    with transaction() as session:
-        rows = [row for row in session.query(models.Step) if row.deleted_at is None and row.kind == "email"]
-        if not rows:
-            return
-        row = chance.choice(rows)
-        other = _step(chance, "email", (), (), 0)
-        for name in ("delay_amount", "delay_unit", "delay_from", "window_start", "window_end", "weekdays"):
-            setattr(row, name, getattr(other, name))
-        session.flush()
-        actions.replan(session, clock.now(), steps=[row.id])
-        world.note("  step", row.id, _timing_words(row))
-
-
-def a_step_is_deleted(world: World, chance: random.Random) -> None:
-    """While people may wait at it (semantics 3.10)."""
-    with transaction() as session:
-        rows = [row for row in session.query(models.Step) if row.deleted_at is None]
-        row = chance.choice(rows)
-        row.deleted_at = clock.now()
-        world.note("  step", row.id)
-
-
-def somebody_moves_house(world: World, chance: random.Random) -> None:
-    """Their zone is another one (semantics 3.8)."""
-    from newsletter.audience.models import Subscriber
-
-    with transaction() as session:
-        person = session.get_one(Subscriber, chance.choice(world.readers))
-        person.timezone = chance.choice(ZONES)
-        session.flush()
-        actions.replan(session, clock.now(), subscriber_id=person.id)
-        world.note("  reader", person.id, person.timezone)
-
-
-def somebody_leaves(world: World, chance: random.Random) -> None:
-    """All of it."""
-    with transaction() as session:
-        audience.unsubscribe(session, chance.choice(world.readers), "pressed the link", clock.now())
-
-
-def somebody_gets_a_tag(world: World, chance: random.Random) -> None:
-    """By hand."""
-    with transaction() as session:
-        audience.add_tag(session, chance.choice(world.readers), chance.choice(TAGS), clock.now())
-
-
-def nothing_happens(world: World, chance: random.Random) -> None:
-    """But the worker may look in."""
-
-
-HAPPENINGS: tuple[Callable[[World, random.Random], None], ...] = (
-    someone_joins,
-    someone_joins,
-    someone_joins,
-    everybody_joins,
-    everybody_joins,
-    an_email_to_many_is_queued,
-    an_email_to_many_is_queued,
-    a_step_is_changed,
-    a_step_is_deleted,
-    somebody_moves_house,
-    somebody_leaves,
-    somebody_gets_a_tag,
-    somebody_gets_a_tag,
-    nothing_happens,
-)

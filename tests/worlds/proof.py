@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from flask import Flask
+from sqlalchemy import event
 
 from newsletter import clock, worker
 from newsletter.application import create_app
@@ -17,8 +17,9 @@ from newsletter.database.engine import db
 from newsletter.forecast.queries import forecast
 from newsletter.forecast.rules import Row
 from tests.conftest import environment
-from tests.worlds.inventing import World, invent
+from tests.worlds.inventing import invent
 from tests.worlds.living import Lived, Seen, live, only_concerned
+from tests.worlds.world import World
 
 DAYS = 30
 EVERY_JOB = 10  # every so many worlds are lived with all of the worker's jobs
@@ -52,16 +53,25 @@ def _less(rows: Sequence[Seen], others: Sequence[Seen]) -> list[Seen]:
 
 
 @contextmanager
-def house(folder: Path, template: Path | None, url: str = "") -> Iterator[Flask]:
-    """An application on a copy of an empty database, or on the one at `url`."""
-    if template is not None:
-        shutil.copy(template, folder / "supple.db")
-    where = url or f"sqlite:///{folder / 'supple.db'}"
+def house(folder: Path, template: Path) -> Iterator[Callable[[], None]]:
+    """An application on SQLite, without waiting for the disk; what is given empties its database for the next world."""
+    database = folder / "supple.db"
+    where = f"sqlite:///{database}"
     app = create_app(environment(folder, DATABASE_URL=where, QUEUE_URL=f"sqlite:///{folder / 'queue.db'}"))
-    with app.app_context():
-        yield app
+
+    def empty() -> None:
         app.extensions["clicks"].flush()  # its thread would write them into the next world
         db.session.remove()
+        db.engine.dispose()
+        for end in ("-wal", "-shm"):
+            database.with_name(f"{database.name}{end}").unlink(missing_ok=True)
+        shutil.copy(template, database)
+
+    with app.app_context():
+        # Nothing here has to outlast a power cut.
+        event.listen(db.engine, "connect", lambda raw, _: raw.execute("PRAGMA synchronous=OFF"))
+        yield empty
+        empty()
         db.engine.dispose()
 
 
