@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import click
 from flask import Flask
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
-from newsletter import clock
+from newsletter import cli_drive, clock
 from newsletter.accounts import actions as accounts
-from newsletter.audience.rules import is_zone
-from newsletter.cli import Moment, speaks_plainly
+from newsletter.cli import speaks_plainly
 from newsletter.database.engine import db, transaction
-from newsletter.errors import InputError, NotFound, SuppleError
-from newsletter.forecast import drive as driving
-from newsletter.forecast import drive_form
-from newsletter.forecast.drive import LONGEST, Invented, Stop
-from newsletter.magnets import queries as magnets
-from newsletter.sequences import filediff, queries
+from newsletter.forecast import impact
+from newsletter.forecast.comparing import Impact
+from newsletter.sequences import filediff, queries, versions
 from newsletter.sequences import series as folders
+from newsletter.sequences.edits import Replace
 from newsletter.sequences.files import Folder
+from newsletter.sequences.moving import LONGEST_SPREAD, AtOnce, Choices
 
 SHIPPED = Path("emails")
 FULL_STOP = "Nothing was changed."
@@ -62,7 +59,7 @@ def pull(name: str, folder: Path | None, yes: bool, dry_run: bool) -> None:
     held = folders.held(db.session(), name)
     if (place / "series.yaml").exists():
         there = folders.of_folder(place)
-        said = _say(there, held)
+        said = _say(there, folders.tidy(held))
         if folders.is_written(held, place):
             click.echo(f"{place} holds the series already, as it is.")
             return
@@ -81,13 +78,22 @@ def pull(name: str, folder: Path | None, yes: bool, dry_run: bool) -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--yes", is_flag=True, help="Bring it in without asking.")
 @click.option("--dry-run", is_flag=True, help="Only say what would change, and for whom.")
+@click.option(
+    "--at-once",
+    type=click.Choice([str(one) for one in AtOnce]),
+    default=str(AtOnce.NOW),
+    show_default=True,
+    help="Whom it makes due at once: now, spread over some hours, or when they were due anyway (keep).",
+)
+@click.option("--spread-hours", type=click.IntRange(1, LONGEST_SPREAD), default=24, show_default=True)
+@click.option("--finished", is_flag=True, help="New emails at the end also go to those who finished.")
 @with_appcontext
 @speaks_plainly
-def push(folder: Path, yes: bool, dry_run: bool) -> None:
+def push(folder: Path, yes: bool, dry_run: bool, at_once: str, spread_hours: int, finished: bool) -> None:
     """Bring the series in FOLDER into the database, after saying what changes and for how many people."""
-    given = folders.of_folder(folder)
+    given, choices = folders.of_folder(folder), Choices(at_once, spread_hours, finished)
     slug = given.draft.slug
-    lines = _plan(db.session(), given)
+    lines, hurried = _plan(db.session(), given, choices)
     if not lines:
         click.echo(f"The series {slug} is like that already.")
         return
@@ -97,89 +103,46 @@ def push(folder: Path, yes: bool, dry_run: bool) -> None:
         return
     now = clock.now()
     with transaction() as session:
-        row = folders.bring_in(session, given, now)
-        accounts.record(session, "series.pushed", by=None, now=now, subject=f"sequence:{row.id}")
+        row = folders.bring_in(session, given, now, replace(choices, confirmed=hurried))
+        accounts.record(session, "series.pushed", by=None, now=now, subject=f"series:{row.id}")
     click.echo(f"Done: the series {slug}, {_many(len(given.draft.living), 'step')}.")
 
 
-@series.command("drive")
-@click.argument("name")
-@click.option("--days", default=30, show_default=True, type=click.IntRange(1, LONGEST))
-@click.option("--start", type=Moment(), help="When they join; now if not given.")
-@click.option("--zone", default="", help="Where they live, like Europe/Berlin; where the studio is if not given.")
-@click.option("--name", "first_name", default="Alice", show_default=True, help="Their first name.")
-@click.option("--tag", "tags", multiple=True, help="A tag they have; may be given several times.")
-@click.option("--field", "fields", multiple=True, metavar="NAME=VALUE", help="A field of theirs.")
-@click.option("--clicks", multiple=True, metavar="KEY", help="An email whose links they press, by its key, or any.")
-@click.option("--downloads", multiple=True, metavar="SLUG", help="A gift they have downloaded, or any.")
-@click.option("--brief", is_flag=True, help="Only dates and subjects.")
-@with_appcontext
-@speaks_plainly
-def test_drive(
-    name: str,
-    days: int,
-    start: datetime | None,
-    zone: str,
-    first_name: str,
-    tags: tuple[str, ...],
-    fields: tuple[str, ...],
-    clicks: tuple[str, ...],
-    downloads: tuple[str, ...],
-    brief: bool,
-) -> None:
-    """Read the series NAME as somebody invented gets it: every email in its order, with its date. Nothing is sent."""
-    session = db.session()
-    row = queries.by_slug(session, name)
+def _plan(session: Session, given: Folder, choices: Choices) -> tuple[list[str], int]:
+    """What a push would do, a line each (none: nothing), and how many people would get an email at once."""
+    row = queries.by_slug(session, given.draft.slug)
     if row is None:
-        raise NotFound(f"There is no series {name!r}.", remedy="`flask series list` names them all.")
-    if zone and not is_zone(zone):
-        raise InputError(f"{zone!r} is no time zone.", remedy="Write it like Europe/Berlin.")
-    reader = Invented(
-        start or clock.now(),
-        days,
-        first_name,
-        zone,
-        tags,
-        dict(drive_form.fields(fields)),
-        frozenset(clicks),
-        frozenset(slug for slug, _ in magnets.choices(session)) if "any" in downloads else frozenset(downloads),
-    )
-    found = driving.drive(session, row.id, reader)
-    click.echo(
-        f"{first_name or 'Somebody'} joins on {driving.moment_words(found.start, found.zone)}, {found.zone.key}."
-    )
-    for stop in found.stops:
-        click.echo(_told(session, reader, stop, found.zone, brief))
-    end = "still under way" if found.under_way else "no more emails"
-    click.echo(f"\n{_many(len(found.emails), 'email')} in {_many(days, 'day')}, {end}.")
-
-
-def _told(session: Session, reader: Invented, stop: Stop, zone: ZoneInfo, brief: bool) -> str:
-    when = driving.moment_words(stop.at, zone)
-    if not stop.step_id:
-        return f"  · {stop.words}" if brief else f"\n· {when}: {stop.words}"
-    moved = f" ({stop.moved})" if stop.moved else ""
-    if brief:
-        return f"{when}  {stop.subject}{moved}"
-    made = driving.read(session, reader, stop)
-    rule = "─" * 72
-    if isinstance(made, SuppleError):
-        return f"\n{rule}\n{when}{moved}\n{stop.subject}\n{rule}\nThis email cannot be made: {made}"
-    head = "\n".join(line for line in (f"{when}{moved}", made.subject, made.preheader) if line)
-    return f"\n{rule}\n{head}\n{rule}\n{made.text.rstrip()}"
-
-
-def _plan(session: Session, given: Folder) -> list[str]:
-    """What a push would do, a line each; empty when it would do nothing."""
-    try:
-        held = folders.held(session, given.draft.slug)
-    except NotFound:
         steps = [f"  {words}" for words in filediff.changes(folders.nothing(given), given)]
-        return [f"The series {given.draft.slug} is new:", *steps]
-    said = _say(held, given)
+        return [f"The series {given.draft.slug} is new:", *steps], 0
+    said = _say(folders.tidy(folders.held(session, row.slug)), given)
     if not said:
-        return []
-    return [f"The series {given.draft.slug} would change:", *said, *_people(session, held, given)]
+        return [], 0
+    before, now = versions.current(session, row.id), clock.now()
+    found = impact.of_change(session, row.id, before, Replace(given.draft).on(before), now, choices)
+    return [f"The series {row.slug} would change:", *said, *_people(found, choices)], found.at_once
+
+
+def _people(found: Impact, choices: Choices) -> list[str]:
+    """What it means for whom (semantics 3.9 to 3.11)."""
+    lines = [f"People: {found.people:,} under way, {found.waits_moved:,} of them go on at another step or time."]
+    for step in found.steps:
+        effects = [f"{words}: {_many(count, 'person', 'people')}" for words, count in step.shifts]
+        effects += [f"{_many(len(step.gained), 'person gets', 'people get')} it only now"] if step.gained else []
+        effects += [f"{_many(len(step.lost), 'person gets', 'people get')} it no more"] if step.lost else []
+        lines.append(f"  {step.title[:1].upper()}{step.title[1:]} “{step.subject}”: {'; '.join(effects)}.")
+    if not found.whole:
+        lines.append(f"  (The {found.looked:,} who are next were looked at one by one.)")
+    if found.at_once:
+        when = {AtOnce.NOW: "at once", AtOnce.KEEP: "when they were due anyway"}
+        spread = f"within {choices.spread_hours} hours"
+        lines.append(
+            f"  {_many(found.at_once, 'person', 'people')} would be due at once; they get it "
+            f"{when.get(AtOnce(choices.at_once), spread)} (--at-once)."
+        )
+    if found.finished:
+        stay = "get what is new, too" if choices.finished else "stay finished; --finished sends them what is new"
+        lines.append(f"  {_many(found.finished, 'person has', 'people have')} finished; they {stay}.")
+    return lines
 
 
 def _say(before: Folder, after: Folder) -> list[str]:
@@ -189,25 +152,11 @@ def _say(before: Folder, after: Folder) -> list[str]:
     return lines
 
 
-def _people(session: Session, held: Folder, given: Folder) -> list[str]:
-    """How many people stand where something changes."""
-    row = queries.by_slug(session, given.draft.slug)
-    waiting = queries.waiting_at(session, row.id) if row else {}
-    after = {step.key: step for step in given.draft.living}
-    lines = []
-    for step in held.draft.living:
-        people, new = waiting.get(step.id, 0), after.get(step.key)
-        if people and (new is None or new.timing != step.timing):
-            what = "it is deleted: they go on to the next step" if new is None else "its time changes"
-            verb = "waits" if people == 1 else "wait"
-            lines.append(f"  {_many(people, 'person', 'people')} {verb} for {held.draft.title(step.id)}; {what}.")
-    return lines or ["  Nobody waits for a step that changes its time."]
-
-
 def _many(number: int, one: str, more: str = "") -> str:
     return f"{number:,} {one if number == 1 else more or f'{one}s'}"
 
 
 def init(app: Flask) -> None:
     """Give `app` these commands."""
+    series.add_command(cli_drive.test_drive)
     app.cli.add_command(series)

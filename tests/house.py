@@ -31,7 +31,17 @@ FLOORS = (
     {"starter"},  # the shipped content: it fills every room of an empty database through their actions
 )
 # Above all rooms, and one room among themselves: they put the house together.
-FRONT_DOORS = {"__main__", "application", "backstage", "worker", "supervisor", "cli", "cli_series", "doctor"}
+FRONT_DOORS = {
+    "__main__",
+    "application",
+    "backstage",
+    "worker",
+    "supervisor",
+    "cli",
+    "cli_series",
+    "cli_drive",
+    "doctor",
+}
 
 RANKS = {"rules": 0, "models": 1, "queries": 2, "actions": 3, "pages": 4, "admin": 4, "api": 4, "jobs": 4}
 FRONTS = {name for name, rank in RANKS.items() if rank == 4}
@@ -78,8 +88,8 @@ EXTRA_DOORWAYS = {
         "wording",
     },
     "signup": {"guards"},  # the honeypot and the time trap, the same for comments
-    # the forecast as a table, JSON or a calendar, and the test drive of a series, for the commands
-    "forecast": {"formats", "drive", "drive_form"},
+    # the forecast as a table, JSON or a calendar, the test drive of a series, and what an edit means, for the commands
+    "forecast": {"formats", "drive", "drive_form", "impact", "comparing"},
     "magnets": {"sheet"},  # what a sheet is, for the starter's own
 }
 # Pure modules of the ground floor that rules may lean on: a refusal in words, what an address is and what clocks on the

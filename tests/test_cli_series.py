@@ -14,6 +14,7 @@ from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery
 from newsletter.sequences import actions, queries
+from newsletter.sequences.models import Enrollment, SequenceVersion
 from newsletter.sequences.series import held
 from tests.people import ALICE, person
 
@@ -88,27 +89,78 @@ def test_3_1_step_ids_stay_whatever_the_files_are_called(app: Flask, folder: Pat
     assert ids(app) == after, "and one that comes back is the same step"
 
 
-def test_push_says_what_changes_and_for_how_many_before_it_writes(app: Flask, folder: Path) -> None:
-    pushed(app, folder)
+def joins(name: str, ago: timedelta) -> int:
+    """Somebody who joined the series a while ago, and waits for its first email."""
     with transaction() as session:
-        alice, series = person(session, ALICE), queries.by_slug(session, "spine")
+        row, series = person(session, name), queries.by_slug(session, "spine")
         assert series is not None
-        now = clock.now()
-        alice.status, alice.marketing = "confirmed", True
-        actions.enroll(session, series.id, alice.id, "operator", now - timedelta(minutes=5))
-    (folder / "01-hello.md").write_text(
-        STEPS["01-hello.md"].replace("---\nGood", "delay: 3 days\n---\nGood").replace("morning", "evening")
-    )
-    for options, types in ((["--dry-run"], ""), ([], "n\n"), ([], "")):
-        done = run(app, "push", str(folder), *options, types=types)
-        assert "3 days" in done.output
-        assert "-Good morning" in done.output
-        assert "+Good evening" in done.output
-        assert "1 person" in done.output
-        assert "Good morning" in held(db.session(), "spine").draft.living[0].source, "nothing was written"
-    assert run(app, "push", str(folder), types="y\n").exit_code == 0
+        row.status, row.marketing = "confirmed", True
+        actions.enroll(session, series.id, row.id, "operator", clock.now() - ago)
+        return row.id
+
+
+def waits(subscriber_id: int) -> Enrollment:
     db.session.remove()
-    assert "Good evening" in held(db.session(), "spine").draft.living[0].source
+    return db.session.scalars(select(Enrollment).where(Enrollment.subscriber_id == subscriber_id)).one()
+
+
+def reworked(folder: Path, delay: str) -> None:
+    words = STEPS["01-hello.md"].replace("---\nGood", f"delay: {delay}\n---\nGood").replace("morning", "evening")
+    (folder / "01-hello.md").write_text(words)
+
+
+def test_3_9_push_says_what_changes_and_for_how_many_before_it_writes(app: Flask, folder: Path) -> None:
+    reworked(folder, "2 days")
+    pushed(app, folder)
+    alice = joins(ALICE, timedelta(hours=1))
+    due = waits(alice).next_due_at
+    assert due is not None
+    reworked(folder, "3 days")
+    (folder / "01-hello.md").write_text((folder / "01-hello.md").read_text().replace("evening", "night"))
+    for options, types in ((["--dry-run"], ""), ([], "n\n"), ([], "")):
+        said = run(app, "push", str(folder), *options, types=types).output
+        assert "Email 1 goes 3 days after joining instead of 2 days" in said
+        assert "-Good evening" in said
+        assert "+Good night" in said
+        assert "1 under way, 1 of them" in said
+        assert "Email 1 “Hello”: 1 day later: 1 person." in said
+        assert waits(alice).next_due_at == due, "nothing was written"
+    assert run(app, "push", str(folder), types="y\n").exit_code == 0
+    assert waits(alice).next_due_at == due + timedelta(days=1)
+    assert "Good night" in held(db.session(), "spine").draft.living[0].source
+    noted = db.session.scalars(select(SequenceVersion)).all()
+    assert [row.what for row in noted] == ["The whole series is brought in from its files"]
+
+
+@pytest.mark.parametrize(("choice", "gets"), [("now", "they get it at once"), ("keep", "when they were due anyway")])
+def test_3_9_whom_a_push_makes_due_at_once_is_said_and_chosen(app: Flask, folder: Path, choice: str, gets: str) -> None:
+    reworked(folder, "9 days")
+    pushed(app, folder)
+    alice = joins(ALICE, timedelta(days=3))
+    due = waits(alice).next_due_at
+    reworked(folder, "2 days")
+    said = pushed(app, folder, "--at-once", choice)
+    assert "1 person would be due at once" in said
+    assert gets in said
+    moved = waits(alice).next_due_at
+    assert moved is not None
+    assert (moved == due) if choice == "keep" else (moved <= clock.now())
+
+
+def test_3_11_who_finished_stays_so_unless_the_push_says_otherwise(app: Flask, folder: Path) -> None:
+    pushed(app, folder)
+    alice = joins(ALICE, timedelta(days=9))
+    last = ids(app)["more"]
+    with transaction() as session:
+        row = session.scalars(select(Enrollment)).one()
+        row.state, row.last_step_id, row.next_step_id, row.next_due_at = "finished", last, None, None
+        row.ended_at = clock.now()
+    (folder / "05-last.md").write_text(STEPS["04-more.md"].replace("key: more", "key: last"))
+    asked = run(app, "push", str(folder), "--dry-run").output
+    assert "1 person has finished; they stay finished; --finished sends them what is new." in asked
+    assert waits(alice).state == "finished"
+    assert "they get what is new, too" in pushed(app, folder, "--finished")
+    assert waits(alice).state == "active"
 
 
 def test_pull_asks_before_it_writes_over_files_and_leaves_strange_folders_alone(
