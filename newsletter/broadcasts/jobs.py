@@ -36,7 +36,8 @@ def start_due() -> int:
     due = queries.due(session, now)
     for broadcast_id in due:
         with transaction() as writing:
-            running.begin(writing, broadcast_id, now)
+            if not running.refuse_overdue(writing, broadcast_id, now):
+                running.begin(writing, broadcast_id, now)
     starting = queries.starting(session)
     session.rollback()
     return sum(_step(broadcast_id) for broadcast_id in starting)

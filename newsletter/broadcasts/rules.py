@@ -278,3 +278,11 @@ def moment_words(at: datetime | None, now: datetime, zone: ZoneInfo) -> str:
     days = (local.date() - today).days
     name = {0: "today", 1: "tomorrow"}.get(days) or f"{local:%A}, {local.day} {local:%B %Y}"
     return f"{name} at {local:%H:%M}"
+
+
+def overdue_words(hours: int) -> str:
+    """Why a queued email did not start, in words for its writer (semantics 3.16)."""
+    return (
+        f"Its moment was more than {hours} hours past before any worker could start it, so it was not sent. "
+        "Read it once more: if it is still right, choose a new moment and send it."
+    )

@@ -12,12 +12,14 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, insert, or_, update
 from sqlalchemy.orm import Session
 
+from newsletter.accounts import queries as accounts
 from newsletter.broadcasts import queries, rules
 from newsletter.broadcasts.actions import move
 from newsletter.broadcasts.models import Broadcast, Unmakeable
 from newsletter.broadcasts.rules import BroadcastState
 from newsletter.database.engine import after_commit
 from newsletter.delivery import actions as delivery
+from newsletter.delivery import days
 from newsletter.delivery.rules import Lane
 from newsletter.errors import InputError
 from newsletter.work.claims import claim
@@ -50,6 +52,15 @@ def begin(session: Session, broadcast_id: int, now: datetime) -> bool:
         lease_until=None,
         **fresh,
     )
+
+
+def refuse_overdue(session: Session, broadcast_id: int, now: datetime) -> bool:
+    """A queued broadcast whose moment is long past goes back to the drafts (semantics 3.16); False when it is not."""
+    send_at, hours = queries.find(session, broadcast_id).send_at, accounts.studio(session).overdue_hours
+    if send_at is None or not days.is_overdue(send_at, now, hours):
+        return False
+    queued = Broadcast.state == BroadcastState.QUEUED
+    return move(session, broadcast_id, BroadcastState.DRAFT, queued, problem=rules.overdue_words(hours), send_at=None)
 
 
 def take_proof(session: Session, broadcast_id: int, now: datetime) -> bool:
