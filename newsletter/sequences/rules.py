@@ -166,7 +166,11 @@ def why_not_enter(course: Course, last: Round | None, now: datetime) -> str:
 
 
 def due(course: Course, step: Step, way: Way, *, zone: ZoneInfo, now: datetime) -> datetime:
-    """When a step of a sequence is due for one reader; only emails keep a distance from each other."""
+    """When a step of a sequence is due for one reader: a whole minute, the one of `now` at the earliest.
+
+    Only emails keep a distance from each other.
+    """
+    now = minute(now)
     if step.kind == Kind.EMAIL:
         return next_instant(step.timing, way, zone=zone, min_gap_hours=course.min_gap_hours, now=now)
     if step.timing == AT_ONCE:
