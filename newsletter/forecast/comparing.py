@@ -145,16 +145,15 @@ def _when(shift: Shift) -> tuple[datetime, int]:
 def shift_words(by: timedelta) -> str:
     """How far a moment moves: “1 day later”, “3 hours earlier”; days are counted as a person does, by their nights."""
     size, word = abs(by), "later" if by > timedelta() else "earlier"
+    days = round(size / DAY)
     # A change of the clocks in between makes a day 23 or 25 hours long.
-    for unit, name in ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute")):
-        count = round(size / unit)
-        if count and abs(size - count * unit) <= (HOUR if unit == DAY else unit / 2):
-            return f"{count} {name}{'' if count == 1 else 's'} {word}"
+    if days and abs(size - days * DAY) <= HOUR:
+        return f"{_many(days, 'day')} {word}"
     hours, minutes = divmod(round(size / MINUTE), 60)
     days, hours = divmod(hours, 24)
-    parts = [
-        f"{days} d" if days else "",
-        f"{hours} h" if hours else "",
-        f"{minutes} min" if minutes and not days else "",
-    ]
-    return f"{' '.join(part for part in parts if part)} {word}"
+    parts = [(days, "day"), (hours, "hour"), (0 if days else minutes, "minute")]
+    return " ".join([*(_many(count, name) for count, name in parts if count), word])
+
+
+def _many(count: int, name: str) -> str:
+    return f"{count} {name}{'' if count == 1 else 's'}"

@@ -15,7 +15,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Lane
 from newsletter.errors import NotFound
-from newsletter.sequences import drafts, queries
+from newsletter.sequences import drafts, models, queries
 from newsletter.sequences.differing import touched
 from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.models import Enrollment, SequenceVersion
@@ -165,6 +165,28 @@ def going_to_get(session: Session, sequence_id: int, step: DraftStep, draft: Dra
         Enrollment.next_step_id.in_(here),
     )
     return session.scalar(found) or 0
+
+
+def all_series(session: Session) -> Sequence[int]:
+    """The ids of all sequences, by name."""
+    return session.scalars(select(models.Sequence.id).order_by(models.Sequence.name)).all()
+
+
+def without_zone(session: Session, limit: int) -> list[int]:
+    """The ids of readers under way who named no zone, those who get something next first."""
+    soonest = func.min(Enrollment.next_due_at)
+    found = select(Enrollment.subscriber_id).join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+    found = found.where(_ZONELESS).group_by(Enrollment.subscriber_id).order_by(soonest, Enrollment.subscriber_id)
+    return list(session.scalars(found.limit(limit)))
+
+
+def count_without_zone(session: Session) -> int:
+    """How many readers under way named no zone."""
+    found = select(func.count(Enrollment.subscriber_id.distinct()))
+    return session.scalar(found.join(Subscriber, Subscriber.id == Enrollment.subscriber_id).where(_ZONELESS)) or 0
+
+
+_ZONELESS = and_(Enrollment.state == EnrollmentState.ACTIVE, Subscriber.timezone == "")
 
 
 def studio_zone(session: Session) -> str:

@@ -34,8 +34,8 @@ def edit(series: int, change: Edit, now: datetime = TUESDAY, **more: object) -> 
         return editing.apply(session, series, change, now=now, **more)  # type: ignore[arg-type]
 
 
-def email(key: str, amount: int = 1) -> dict[str, object]:
-    return {"kind": "email", "timing": days(amount), "source": wording.write(key, "", f"Words of {key}.")}
+def email(after: int | None, key: str, amount: int = 1) -> Add:
+    return Add(after, "email", days(amount), source=wording.write(key, "", f"Words of {key}."))
 
 
 def whole(series: int) -> Draft:
@@ -105,7 +105,7 @@ def test_3_9_or_they_keep_the_moment_they_had(series: int, alice: int) -> None:
 @pytest.mark.parametrize("choices", [{"at_once": "never"}, {"spread_hours": 0}, {"spread_hours": 9999}])
 def test_a_choice_that_was_not_offered_is_refused(choices: dict[str, object]) -> None:
     with pytest.raises(InputError):
-        Choices(**choices)  # type: ignore[arg-type]
+        Choices(**choices)
 
 
 def test_3_10_who_waits_on_a_deleted_step_waits_out_the_remainder_and_goes_on(series: int, alice: int) -> None:
@@ -116,7 +116,7 @@ def test_3_10_who_waits_on_a_deleted_step_waits_out_the_remainder_and_goes_on(se
 
 
 def test_3_2_a_step_put_before_the_one_they_wait_for_comes_first(series: int, alice: int) -> None:
-    edit(series, Add(None, **email("Zero")))  # type: ignore[arg-type]
+    edit(series, email(None, "Zero"))
     assert enrollment(alice).next_due_at == TUESDAY.replace(hour=7) + timedelta(days=1)
     run(at("2026-03-20T00:00"))
     assert [title for title, _ in sent(alice)] == ["Zero", "Hello", "More for Alice", "Last"]
@@ -125,7 +125,7 @@ def test_3_2_a_step_put_before_the_one_they_wait_for_comes_first(series: int, al
 def test_3_1_whoever_is_past_a_new_step_never_gets_it(series: int, alice: int) -> None:
     turn(at("2026-03-04T07:00"))
     turn(at("2026-03-04T07:00"))
-    edit(series, Add(None, **email("Zero")), at("2026-03-05T12:00"))  # type: ignore[arg-type]
+    edit(series, email(None, "Zero"), at("2026-03-05T12:00"))
     run(at("2026-03-20T00:00"))
     assert [title for title, _ in sent(alice)] == ["Hello", "More for Alice", "Last"]
 
@@ -158,10 +158,10 @@ def test_an_email_on_its_way_goes_and_its_reader_goes_on_from_there(series: int,
 
 def test_3_11_who_finished_stays_finished_unless_they_are_to_get_it_too(series: int, bob: int) -> None:
     last = step(series, "last").id
-    edit(series, Add(last, **email("Encore")))  # type: ignore[arg-type]
+    edit(series, email(last, "Encore"))
     assert enrollment(bob).state == EnrollmentState.FINISHED
     undo(series)
-    edit(series, Add(last, **email("Encore")), choices=Choices(finished=True, at_once="spread"))  # type: ignore[arg-type]
+    edit(series, email(last, "Encore"), choices=Choices(finished=True, at_once="spread"))
     assert enrollment(bob).state == EnrollmentState.ACTIVE
     run(at("2026-03-20T00:00"))
     assert [title for title, _ in sent(bob)][-1] == "Encore"
@@ -174,7 +174,7 @@ def test_3_11_charlie_who_left_or_unsubscribed_is_not_brought_back(series: int, 
     with transaction() as session:
         actions.exit_one(session, series, charlie, "by hand", TUESDAY)
         session.get_one(Subscriber, bob).status = Status.UNSUBSCRIBED
-    edit(series, Add(step(series, "last").id, **email("Encore")), choices=Choices(finished=True, confirmed=9))  # type: ignore[arg-type]
+    edit(series, email(step(series, "last").id, "Encore"), choices=Choices(finished=True, confirmed=9))
     assert enrollment(charlie).state == EnrollmentState.EXITED
     assert enrollment(bob).state == EnrollmentState.FINISHED
 
@@ -183,7 +183,7 @@ def test_3_11_an_evergreen_series_holds_who_finished_for_new_steps(series: int, 
     green = Rules(20, "never", 0, evergreen=True)
     edit(series, green, choices=Choices(finished=True))
     assert enrollment(bob).state == EnrollmentState.CAUGHT_UP
-    edit(series, Add(step(series, "last").id, **email("Encore")), choices=Choices(confirmed=1))  # type: ignore[arg-type]
+    edit(series, email(step(series, "last").id, "Encore"), choices=Choices(confirmed=1))
     assert enrollment(bob).state == EnrollmentState.ACTIVE
     run(at("2026-03-20T00:00"))
     assert [title for title, _ in sent(bob)][-1] == "Encore"
@@ -228,7 +228,7 @@ def test_3_2_every_edit_is_logged_with_its_words_and_both_drafts(series: int) ->
         lambda series: Delete(step(series, "hello").id),
         lambda series: Change(step(series, "hello").id, days(9)),
         lambda series: Move(step(series, "hello").id, 3),
-        lambda _: Add(None, **email("Zero", 9)),
+        lambda _: email(None, "Zero", 9),
         lambda series: Reword(step(series, "hello").id, "Other", "", "Other words."),
         lambda _: Rules(100, "always", 9, evergreen=True),
     ],
