@@ -104,6 +104,7 @@ def source_words(source: str) -> str:
         Kind.MAGNET: f"downloaded the gift “{what}”",
         Kind.TAG: f"got the tag “{what}”",
         Kind.DATE: f"by the date “{what}”",
+        "series": f"came over from the series “{what}”",
         "import": "by an import",
         "operator": "by hand",
     }

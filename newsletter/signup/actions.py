@@ -136,7 +136,7 @@ def _give(session: Session, form: Form | None, subscriber_id: int, now: datetime
     if enroll:
         occasions.happened(session, subscriber_id, Happened.FORM, form.slug, now)
     if form.sequence_id and enroll:
-        sequences.enroll(session, form.sequence_id, subscriber_id, f"form:{form.id}", now)
+        sequences.enroll(session, form.sequence_id, subscriber_id, f"form:{form.slug}", now)
 
 
 def confirm(session: Session, consent_id: int, secret: str, now: datetime) -> None:

@@ -19,7 +19,7 @@ from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError
 from newsletter.magnets import actions as magnets
 from newsletter.magnets.rules import Paper
-from newsletter.sequences import actions, entering, jobs, openings
+from newsletter.sequences import actions, entering, jobs, openings, queries
 from newsletter.sequences.models import Sequence
 from newsletter.sequences.rules import EnrollmentState
 from newsletter.signup import actions as signup
@@ -36,6 +36,9 @@ def test_a_tag_begins_the_series_and_only_that_tag(app: Flask, series: int) -> N
     tag(alice, "client", MONDAY)
     tag(bob, "friend", MONDAY)
     enter(MONDAY + timedelta(minutes=3))
+    assert "Joined the series “Core series”: got the tag “client”" in [
+        line.text for line in queries.history(db.session(), alice)
+    ]
     assert joined(alice) == [("tag:client", MONDAY)]  # when it happened, not when a worker looked
     assert joined(bob) == []
     assert waiting() == 0
