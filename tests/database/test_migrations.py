@@ -16,6 +16,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
+    Connection,
     Date,
     DateTime,
     Float,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     String,
+    Table,
     create_engine,
     func,
     inspect,
@@ -33,11 +35,13 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from newsletter import clock
+from newsletter.accounts import queries as accounts
 from newsletter.application import create_app
 from newsletter.audience.models import Subscriber
 from newsletter.database.base import Base
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import routing
+from newsletter.sequences.models import Enrollment, Sequence, Step
 from tests.conftest import environment
 from tests.people import person, planned
 
@@ -156,6 +160,48 @@ def test_the_first_release_is_upgraded_with_rows_in_every_table(empty_app: Flask
     assert tallied == [("lane:1", "x", 1)], "the rows of the first release are counted"
     with transaction() as session:
         assert [way.name for way in routing.ways(session, clock.now())] == ["mailbox"]
+
+
+def test_the_second_release_is_upgraded_with_rows_in_every_table(empty_app: Flask) -> None:
+    upgrade(revision="0002")
+    before = _a_row_everywhere()
+    with db.engine.connect() as connection:
+        had = {name: _rows_of(connection, name) for name in before}
+    upgrade()
+    assert differences() == []
+    assert before - tables() == set()
+    with db.engine.connect() as connection:
+        has = {name: _rows_of(connection, name) for name in before}
+    for name, (row,) in had.items():
+        (now,) = has[name]
+        assert {column: now[column] for column in row} == row, name
+    with transaction() as session:
+        (series,) = session.scalars(select(Sequence))
+        (step,) = session.scalars(select(Step))
+        (way,) = session.scalars(select(Enrollment))
+        assert (series.goal, series.exits, series.reentry, series.evergreen) == ({}, [], "never", False)
+        assert (step.kind, step.config) == ("email", {})
+        assert (way.held_at, way.skips) == (None, [])
+        studio = accounts.studio(session)
+        assert (studio.one_a_day, studio.first, studio.overdue_hours) == (True, "series", 48)
+
+
+def test_back_to_the_second_release_and_up_again_with_rows(empty_app: Flask) -> None:
+    upgrade(revision="0002")
+    _a_row_everywhere()
+    upgrade()
+    db.session.remove()
+    downgrade(revision="0002")
+    with db.engine.connect() as connection:
+        assert len(_rows_of(connection, "enrollments")) == len(_rows_of(connection, "steps")) == 1
+    upgrade()
+    assert differences() == []
+
+
+def _rows_of(connection: Connection, name: str) -> list[dict[str, Any]]:
+    """Every row of a table as the database has it at this revision."""
+    found = Table(name, MetaData(), autoload_with=connection)
+    return [dict(row) for row in connection.execute(select(found)).mappings()]
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(empty_app: Flask) -> None:
