@@ -18,6 +18,7 @@ from newsletter.delivery import jobs as delivery
 from newsletter.delivery import queries as ledger_queries
 from newsletter.delivery.rules import Lane
 from newsletter.errors import SuppleError
+from newsletter.forecast import jobs as forecast
 from newsletter.magnets import jobs as magnets
 from newsletter.sequences import jobs as sequences
 from newsletter.signup import jobs as signup
@@ -44,9 +45,10 @@ JOBS: tuple[Callable[[], int], ...] = (
     delivery.send_trials,
     signup.note_confirmations,
     magnets.press_due,  # last: pressing a page takes seconds, and no visitor's email should wait for it
+    forecast.refresh,
 )
 # A worker that runs on leaves these to a thread beside it.
-SLOW = frozenset({magnets.press_due})
+SLOW = frozenset({magnets.press_due, forecast.refresh})
 
 # A visitor waits for the confirmation: an idle worker looks into the queue this often (seconds).
 GLANCE = 0.25

@@ -13,6 +13,7 @@ from newsletter.errors import InputError, NotFound
 from newsletter.forecast import outlooks
 from newsletter.forecast.calendar import AHEAD, Cell, Who, pack
 from newsletter.forecast.models import Feed, Outlook, OutlookPart, SentDay
+from newsletter.forecast.outlooks import Snapshot
 from newsletter.forecast.records import Marks
 from newsletter.forecast.rules import Bare
 from newsletter.work.claims import insert_rows
@@ -20,19 +21,15 @@ from newsletter.work.claims import insert_rows
 MOST_FEEDS = 20
 
 
-def begin(session: Session, marks: Marks, now: datetime) -> Outlook:
+def begin(session: Session, marks: Marks, now: datetime) -> None:
     """Begin to look ahead anew; what another look left unfinished goes."""
     session.execute(delete(Outlook).where(Outlook.done_at.is_(None)))
-    made = Outlook(
-        mark=marks.structure, data_mark=marks.data, begun_at=now, until=now + timedelta(days=AHEAD), done_at=None
-    )
-    session.add(made)
-    session.flush()
-    return made
+    until = now + timedelta(days=AHEAD)
+    session.add(Outlook(mark=marks.structure, data_mark=marks.data, begun_at=now, until=until, done_at=None))
 
 
 def add(
-    session: Session, outlook: Outlook, rows: Iterable[Bare], last: int | None, zone: ZoneInfo, seconds: float,
+    session: Session, outlook: Snapshot, rows: Iterable[Bare], last: int | None, zone: ZoneInfo, seconds: float,
     now: datetime,
 ) -> bool:  # fmt: skip
     """Add what a slice of readers gets; `last` is the last reader of it, None for the end. False: somebody else did.
@@ -58,7 +55,7 @@ def add(
     return True
 
 
-def _parts(outlook: Outlook, rows: Iterable[Bare], zone: ZoneInfo) -> list[dict[str, object]]:
+def _parts(outlook: Snapshot, rows: Iterable[Bare], zone: ZoneInfo) -> list[dict[str, object]]:
     by_cell: dict[tuple[date, str], list[Bare]] = {}
     for row in rows:
         by_cell.setdefault((row.at.astimezone(zone).date(), outlooks.item_of(row)), []).append(row)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from newsletter.forecast import looking, outlooks, records
 from newsletter.forecast.calendar import AHEAD, Cell, View, bounds, days_of, read_day, read_view
 from newsletter.forecast.looking import Behind, Looked
-from newsletter.forecast.models import Outlook
+from newsletter.forecast.outlooks import Snapshot
 from newsletter.forecast.queries import stretch
 from newsletter.forecast.records import Heading
 
@@ -119,7 +119,7 @@ def sent_by_hour(session: Session, ask: Ask, zone: ZoneInfo, now: datetime) -> l
     return found
 
 
-def coming(session: Session, ask: Ask, outlook: Outlook, zone: ZoneInfo) -> list[Cell]:
+def coming(session: Session, ask: Ask, outlook: Snapshot, zone: ZoneInfo) -> list[Cell]:
     """What goes out on the days of the sheet; by the hour on that of one day."""
     days = days_of(ask.view, ask.on)
     only = set(session.scalars(records.tagged(ask.tag))) if ask.tag else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from newsletter import tokens
-from newsletter.errors import InvalidToken
+from newsletter.errors import InvalidToken, NotFound
 from newsletter.forecast.calendar import Entry, people
 from newsletter.forecast.formats import EVENT, lines, text
 from newsletter.forecast.models import Feed
@@ -26,11 +26,23 @@ def feed_url(feed: Feed) -> str:
 
 
 def feed_id(token: str, now: datetime) -> int:
-    """The feed that a token is for; raises InvalidToken."""
-    read = tokens.read(current().secret_key, Purpose.CALENDAR, token, now=now)
-    if len(read.ids) != 1:
-        raise InvalidToken
-    return read.ids[0]
+    """The feed that a token is for; raises NotFound for one that is for none."""
+    try:
+        ids = tokens.read(current().secret_key, Purpose.CALENDAR, token, now=now).ids
+    except InvalidToken as problem:
+        raise no_such_feed() from problem
+    if len(ids) != 1:
+        raise no_such_feed()
+    return ids[0]
+
+
+def no_such_feed() -> NotFound:
+    """The same for a link that was taken back as for one that never was."""
+    return NotFound(
+        "There is no calendar at this link.",
+        means="It was taken back, or a part of it is missing.",
+        remedy="Ask whoever gave it to you for a new one.",
+    )
 
 
 def as_ics(

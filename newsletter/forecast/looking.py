@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
+from newsletter.errors import Busy
 from newsletter.forecast import actions, outlooks, records
 from newsletter.forecast.calendar import Cell, bounds, share
-from newsletter.forecast.models import Outlook
+from newsletter.forecast.outlooks import Snapshot
 from newsletter.forecast.queries import stretch
 
 PATIENCE = 1.0  # seconds that a request works at it; with the rest of the page that stays below two
@@ -37,7 +38,7 @@ class Behind:
 class Looked:
     """What there is to show: the outlook to read from, and how much of a newer one is worked out (percent)."""
 
-    outlook: Outlook
+    outlook: Snapshot
     share: int
     done: bool
 
@@ -52,7 +53,8 @@ def look(patience: float = PATIENCE, *, anew: bool = False) -> Looked:
         return Looked(done, 100, True)
     if under_way is None or not outlooks.goes_on(under_way, marks, now):
         with transaction() as writing:
-            under_way = actions.begin(writing, marks, now)
+            actions.begin(writing, marks, now)
+        under_way = _latest()
     size, took = FIRST, 0.0
     while under_way.done_at is None and (began := time.monotonic()) + took < until:
         under_way = _slice(under_way, size, began)
@@ -65,16 +67,22 @@ def look(patience: float = PATIENCE, *, anew: bool = False) -> Looked:
     return Looked(outlooks.newest(db.session(), done=True) or under_way, far, False)
 
 
-def _slice(outlook: Outlook, size: int, began: float) -> Outlook:
+def _slice(outlook: Snapshot, size: int, began: float) -> Snapshot:
     session = db.session()
     zone = accounts.zone_of(accounts.studio(session))
     rows, last = stretch(session, outlook.begun_at, outlook.until, outlook.after, size)
     with transaction() as writing:
         actions.add(writing, outlook, rows, last, zone, time.monotonic() - began, clock.now())
-    # As it is now, whoever moved it on; when somebody began anew meanwhile, it is gone, and theirs is the one.
+    return _latest()
+
+
+def _latest() -> Snapshot:
+    """The outlook to go on with, whoever moved it on; when somebody began anew or finished, theirs is the one."""
     session = db.session()
     found = outlooks.newest(session, done=False) or outlooks.newest(session, done=True)
-    return found or outlook
+    if found is None:
+        raise Busy("What is ahead was thrown away while it was worked out.", remedy="Look again.")
+    return found
 
 
 def look_back(days: list[date], zone: ZoneInfo, now: datetime, patience: float = PATIENCE / 2) -> Behind:

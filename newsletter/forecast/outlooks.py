@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,21 @@ LONGEST = timedelta(minutes=15)  # even when nothing changed: time went on
 ABANDONED = timedelta(minutes=10)  # an unfinished one that is older is begun anew
 
 
-def holds(outlook: Outlook, marks: Marks, now: datetime) -> bool:
+@dataclass(frozen=True)
+class Snapshot:
+    """An outlook as it was read, not a row that a session reads again: others move it on or throw it away meanwhile."""
+
+    id: int
+    mark: str
+    data_mark: str
+    begun_at: datetime
+    until: datetime
+    after: int
+    seconds: float
+    done_at: datetime | None
+
+
+def holds(outlook: Snapshot, marks: Marks, now: datetime) -> bool:
     """Whether what was worked out can still be shown as it is.
 
     A large list changes every second, so one that took long holds for twenty times as long as it took: looking
@@ -36,19 +51,20 @@ def holds(outlook: Outlook, marks: Marks, now: datetime) -> bool:
     )
 
 
-def newest(session: Session, *, done: bool) -> Outlook | None:
+def newest(session: Session, *, done: bool) -> Snapshot | None:
     """The outlook begun last, of those that are done or of those that are not."""
     finished = Outlook.done_at.is_not(None) if done else Outlook.done_at.is_(None)
-    found = select(Outlook).where(finished).order_by(Outlook.id.desc()).limit(1)
-    return session.scalar(found.execution_options(populate_existing=True))
+    columns = [getattr(Outlook, column.name) for column in fields(Snapshot)]
+    row = session.execute(select(*columns).where(finished).order_by(Outlook.id.desc()).limit(1)).first()
+    return Snapshot(*row) if row else None
 
 
-def goes_on(outlook: Outlook, marks: Marks, now: datetime) -> bool:
+def goes_on(outlook: Snapshot, marks: Marks, now: datetime) -> bool:
     """Whether an unfinished outlook is worth finishing."""
     return outlook.mark == marks.structure and now - outlook.begun_at < ABANDONED
 
 
-def cells(session: Session, outlook: Outlook, first: date, last: date) -> list[Cell]:
+def cells(session: Session, outlook: Snapshot, first: date, last: date) -> list[Cell]:
     """What goes out on the days from `first` to `last`, by day and email."""
     part = OutlookPart
     found = (
@@ -64,7 +80,7 @@ def cells(session: Session, outlook: Outlook, first: date, last: date) -> list[C
     ]
 
 
-def readers(session: Session, outlook: Outlook, day: date, item: str) -> list[Who]:
+def readers(session: Session, outlook: Snapshot, day: date, item: str) -> list[Who]:
     """Who gets one email on one day, in the order of the minutes."""
     part = OutlookPart
     found = select(part.who).where(part.outlook_id == outlook.id, part.day == day, part.item == item)
@@ -73,7 +89,7 @@ def readers(session: Session, outlook: Outlook, day: date, item: str) -> list[Wh
 
 
 def cells_of(
-    session: Session, outlook: Outlook, first: date, last: date, only: Collection[int] | None, hours: ZoneInfo | None
+    session: Session, outlook: Snapshot, first: date, last: date, only: Collection[int] | None, hours: ZoneInfo | None
 ) -> list[Cell]:
     """The same as `cells` from the readers themselves: for some of them `only`, and by the hour of a zone."""
     part = OutlookPart
@@ -109,12 +125,12 @@ def counted_days(session: Session, first: date, last: date, zone: ZoneInfo) -> d
     return days
 
 
-def moment(outlook: Outlook, who: Who) -> datetime:
+def moment(outlook: Snapshot, who: Who) -> datetime:
     """When that reader gets it (UTC)."""
     return outlook.begun_at.replace(second=0, microsecond=0) + who.minute * MINUTE
 
 
-def minute(outlook: Outlook, at: datetime) -> int:
+def minute(outlook: Snapshot, at: datetime) -> int:
     """A moment as `Who` counts it; what is overdue leaves in the first minute."""
     return max(0, int((at - outlook.begun_at.replace(second=0, microsecond=0)) / MINUTE))
 
@@ -128,3 +144,9 @@ def feed(session: Session, feed_id: int) -> Feed | None:
     """A calendar link that was not revoked."""
     found = session.get(Feed, feed_id, populate_existing=True)
     return found if found is not None and found.revoked_at is None else None
+
+
+def read_since(session: Session, moment: datetime) -> bool:
+    """Whether a calendar program fetched a feed since then."""
+    found = select(Feed.id).where(Feed.revoked_at.is_(None), Feed.read_at >= moment).limit(1)
+    return session.scalar(found) is not None

@@ -10,10 +10,9 @@ from flask import Blueprint, Response
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
-from newsletter.errors import InvalidToken
 from newsletter.forecast import actions, looking, outlooks, records
 from newsletter.forecast.calendar import AHEAD, AT_ONCE, bounds, entries
-from newsletter.forecast.feed import as_ics, feed_id
+from newsletter.forecast.feed import as_ics, feed_id, no_such_feed
 from newsletter.settings import current
 from newsletter.web.limits import limiter
 
@@ -39,7 +38,7 @@ def feed(token: str) -> Response:
     session, now = db.session(), clock.now()
     found = outlooks.feed(session, feed_id(token, now))
     if found is None:
-        raise InvalidToken
+        raise no_such_feed()
     looked = looking.look()
     if looked.outlook.done_at is None:
         # Half of the numbers would be wrong numbers, and a program that gets none keeps those it has.

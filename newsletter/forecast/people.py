@@ -14,7 +14,7 @@ from newsletter.audience.queries import Reader
 from newsletter.forecast import outlooks, records
 from newsletter.forecast.asking import Ask
 from newsletter.forecast.calendar import AHEAD, bounds
-from newsletter.forecast.models import Outlook
+from newsletter.forecast.outlooks import Snapshot
 from newsletter.forecast.queries import forecast
 from newsletter.forecast.records import Heading
 from newsletter.forecast.rules import Only
@@ -42,7 +42,7 @@ class People:
 
 
 def people(
-    session: Session, heading: Heading, ask: Ask, outlook: Outlook | None, zone: ZoneInfo, now: datetime
+    session: Session, heading: Heading, ask: Ask, outlook: Snapshot | None, zone: ZoneInfo, now: datetime
 ) -> People:
     """Who got one email on a day, and who will."""
     start, end = bounds(ask.on, zone)

@@ -1,0 +1,171 @@
+"""Looking ahead a moment at a time: the slices are the whole, whoever works them out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import func, select
+
+from newsletter import clock
+from newsletter.accounts import actions as accounts
+from newsletter.database.engine import db, transaction
+from newsletter.forecast import actions, looking, outlooks, records
+from newsletter.forecast.calendar import AHEAD
+from newsletter.forecast.models import Outlook, OutlookPart, SentDay
+from newsletter.forecast.outlooks import Snapshot
+from newsletter.forecast.queries import forecast, stretch
+from newsletter.forecast.records import Marks
+from newsletter.sequences.models import Sequence
+from tests.sequences.conftest import MONDAY, at, join, person, run
+
+
+@pytest.fixture
+def readers(app: Flask, series: int) -> int:
+    """Ten readers in three zones who joined a series."""
+    for number in range(10):
+        join(series, person(f"Reader{number}", ["", "America/New_York", "Asia/Tokyo"][number % 3]))
+    return series
+
+
+def look(patience: float = 60.0, *, later: float = 0, anew: bool = False) -> looking.Looked:
+    with clock.standing_at(MONDAY + timedelta(seconds=later)):
+        found = looking.look(patience, anew=anew)
+    db.session.rollback()
+    return found
+
+
+def counted(outlook: Snapshot) -> Counter[str]:
+    found = select(OutlookPart.item, func.sum(OutlookPart.people)).where(OutlookPart.outlook_id == outlook.id)
+    return Counter({item: int(people) for item, people in db.session.execute(found.group_by(OutlookPart.item))})
+
+
+def test_3_21_the_slices_add_up_to_the_forecast(readers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "FIRST", 3)
+    monkeypatch.setattr(looking, "MOST", 3)
+    looked = look()
+    assert looked.done
+    parts = db.session.scalar(select(func.count(OutlookPart.id)))
+    whole = Counter((row.step, row.at) for row in forecast(db.session(), MONDAY, AHEAD))
+    keys = {f"step:{row.id}": row.key for row in records.sequences.steps(db.session(), readers)}
+    found: Counter[tuple[str | None, object]] = Counter()
+    for day, item in db.session.execute(select(OutlookPart.day, OutlookPart.item).distinct()):
+        for who in outlooks.readers(db.session(), looked.outlook, day, item):
+            found[keys[item], outlooks.moment(looked.outlook, who)] += 1
+    assert found == whole
+    assert parts is not None
+    assert parts > len(counted(looked.outlook))
+
+
+def test_a_look_goes_on_where_the_last_one_stopped(readers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "FIRST", 4)
+    monkeypatch.setattr(looking, "_next_size", lambda size, _took: size)
+    shares = []
+    for _ in range(4):
+        with monkeypatch.context() as once:
+            steps = iter([0.0, 0.0, 1.0, 1.0, 1.0, 1.0])  # the second slice would be too late
+            once.setattr(looking.time, "monotonic", lambda steps=steps: next(steps))
+            looked = look(0.5)
+        shares.append((looked.done, looked.share))
+        if looked.done:
+            break
+    assert [done for done, _ in shares] == [False, False, True]
+    assert shares[0][1] < shares[1][1]
+    assert sum(counted(looked.outlook).values()) == 30
+
+
+def test_two_who_look_at_once_count_nobody_twice(readers: int) -> None:
+    session, marks = db.session(), Marks("a", "b")
+    with transaction() as writing:
+        actions.begin(writing, marks, MONDAY)
+    outlook = outlooks.newest(session, done=False)
+    assert outlook is not None
+    rows, last = stretch(session, outlook.begun_at, outlook.until, 0, 4)
+    zone = looking.accounts.zone_of(looking.accounts.studio(session))
+    kept = []
+    for _ in range(2):
+        with transaction() as writing:
+            kept.append(actions.add(writing, outlook, rows, last, zone, 0.1, MONDAY))
+    assert kept == [True, False]
+    assert sum(counted(outlook).values()) == len(rows)
+
+
+def test_what_holds_is_taken_as_it_is(readers: int) -> None:
+    first = look()
+    assert look(later=60).outlook.id == first.outlook.id
+    join(readers, person("Zoe"))
+    second = look(later=61)
+    assert second.outlook.id != first.outlook.id, "somebody joined"
+    with transaction() as session:
+        session.get_one(Sequence, readers).min_gap_hours = 30
+    third = look(later=62)
+    assert third.outlook.id != second.outlook.id, "an operator changed the series"
+    with transaction() as session:
+        accounts.ensure_studio(session).timezone = "Asia/Tokyo"
+    fourth = look(later=63)
+    assert fourth.outlook.id != third.outlook.id, "days begin at another moment"
+    assert look(later=64, anew=True).outlook.id != fourth.outlook.id, "asked for"
+    assert db.session.scalar(select(func.count(Outlook.id))) == 1
+    assert look(later=3600).outlook.begun_at == MONDAY + timedelta(hours=1), "time went on"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "age", "same_data", "holds"),
+    [
+        (0.1, 60, True, True),
+        (0.1, 60, False, False),
+        (20, 60, False, True),
+        (20, 401, False, False),
+        (20, 901, True, False),
+    ],
+)
+def test_a_large_list_is_not_worked_out_with_every_email(
+    seconds: float, age: int, same_data: bool, holds: bool
+) -> None:
+    outlook = Snapshot(1, "a", "b", MONDAY, MONDAY, 0, seconds, MONDAY)
+    marks = Marks("a", "b" if same_data else "c")
+    assert outlooks.holds(outlook, marks, MONDAY + timedelta(seconds=age)) is holds
+    assert not outlooks.holds(outlook, Marks("x", "b"), MONDAY)
+
+
+def test_while_a_new_one_grows_the_old_one_is_shown(readers: int) -> None:
+    first = look()
+    join(readers, person("Zoe"))
+    meanwhile = look(0.0, later=60)
+    assert not meanwhile.done
+    assert meanwhile.outlook.id == first.outlook.id
+    assert look(later=61).done
+
+
+def test_an_unfinished_one_is_not_waited_for_forever(readers: int) -> None:
+    look(0.0)
+    assert not look(0.0, later=60).done
+    looked = look(later=3600)
+    assert looked.done
+    assert looked.outlook.begun_at == MONDAY + timedelta(hours=1)
+
+
+def test_a_large_day_is_counted_once(readers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(at("2026-03-06T23:00"))
+    monkeypatch.setattr(looking, "WORTH_KEEPING", -1.0)
+    zone = looking.accounts.zone_of(looking.accounts.studio(db.session()))
+    days = [at(f"2026-03-0{number}T00:00").date() for number in range(2, 7)]
+    now = at("2026-03-06T12:00")
+    first = looking.look_back(days, zone, now)
+    kept = db.session.scalar(select(func.count(SentDay.day.distinct())))
+    assert kept == 4, "today is not over"
+    again = looking.look_back(days, zone, now)
+    assert sorted(map(repr, again.cells)) == sorted(map(repr, first.cells))
+    assert first.done
+    assert sum(cell.people for cell in first.cells) == 20
+    monkeypatch.setattr(records, "sent", lambda *_: pytest.fail("counted again"))
+    assert looking.look_back(days[:4], zone, now).done
+
+
+def test_counting_back_stops_in_time(readers: int) -> None:
+    zone = looking.accounts.zone_of(looking.accounts.studio(db.session()))
+    days = [MONDAY.date() - timedelta(days=number) for number in range(9, -1, -1)]
+    behind = looking.look_back(days, zone, MONDAY, 0.0)
+    assert (behind.done, behind.share, behind.cells) == (False, 0, [])
