@@ -12,7 +12,18 @@ from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, NotFound, SuppleError
-from newsletter.sequences import actions, editor, edits, making, pauses, queries, saying, stepforms, triggers_admin
+from newsletter.sequences import (
+    actions,
+    editor,
+    edits,
+    making,
+    pauses,
+    queries,
+    saying,
+    stepforms,
+    triggers_admin,
+    versions,
+)
 from newsletter.sequences.models import Enrollment, Sequence
 from newsletter.sequences.rules import ENROLLMENT_WORDS
 from newsletter.sequences.stepforms import Form
@@ -66,7 +77,7 @@ def show(sequence_id: int) -> str:
     session = db.session()
     series = queries.sequence(session, sequence_id)
     lines = editor.lines(session, series)
-    called = editor.names(session, editor.draft(session, series))
+    known = editor.names(session, versions.current(session, sequence_id))
     search, state = request.args.get("q", "").strip(), request.args.get("state", "")
     at_step = request.args.get("step", type=int)
     people = queries.people_in(sequence_id, search=search, state=state)
@@ -78,7 +89,7 @@ def show(sequence_id: int) -> str:
         lines=lines,
         named={line.step.id: line.named for line in lines},
         places={line.step.id: editor.ways_of_moving(lines, line.step.id) for line in lines},
-        said=editor.rules_in_words(series, called),
+        said=editor.rules_in_words(series, known),
         triggers=triggers_admin.section(session, series),
         states=queries.states(session, [sequence_id])[sequence_id],
         listing=list_page(session, people, scalars=False),
@@ -155,7 +166,7 @@ def rules(sequence_id: int) -> Response | tuple[str, int]:
     session = db.session()
     series = queries.sequence(session, sequence_id)
     try:
-        whole = editor.draft(session, series)
+        whole = versions.current(session, sequence_id)
         edits.read(_form(), whole).on(whole)
     except SuppleError as problem:
         return _settings_page(session, series, _typed_over(_rules_of(series), _form()), problem), problem.status

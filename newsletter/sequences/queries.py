@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, case, cast, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, Row, Select, String, cast, func, literal, or_, select, text, union_all
 from sqlalchemy.orm import Session
 
 from newsletter import tokens
@@ -18,7 +18,7 @@ from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber, Suppression
 from newsletter.audience.queries import Reader
 from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import ENDED, Lane, State
+from newsletter.delivery.rules import ENDED, State
 from newsletter.errors import NotFound
 from newsletter.sequences import models
 from newsletter.sequences.models import Enrollment
@@ -54,6 +54,9 @@ class Ended:
     state: str
     accepted_at: datetime | None
     ended_at: datetime | None
+
+
+_ACCEPTED = Delivery.state == State.ACCEPTED
 
 
 def reason(step_id: int, enrollment_id: int) -> str:
@@ -295,14 +298,17 @@ def held(session: Session, subscriber_id: int) -> dict[str, Any]:
 
 
 def sent_counts(session: Session, step_ids: Iterable[int]) -> dict[int, int]:
-    """How many emails of each step were sent."""
-    ids = list(step_ids)
-    if not ids:
-        return {}
-    mine = [Delivery.reason.startswith(f"step:{step_id}:", autoescape=True) for step_id in ids]
-    sums = [func.coalesce(func.sum(case((own, 1), else_=0)), 0) for own in mine]
-    found = select(*sums).where(Delivery.lane == Lane.SEQUENCE, Delivery.state == State.ACCEPTED)
-    return dict(zip(ids, session.execute(found).one(), strict=True))
+    """How many emails of each step were sent; walks along the index, through these steps' emails only."""
+    each = [select(literal(number), func.count()).where(of_step(number), _ACCEPTED) for number in set(step_ids)]
+    return dict(session.execute(union_all(*each)).all()) if each else {}
+
+
+def of_step(step_id: int) -> ColumnElement[bool]:
+    """The emails of one step, as a stretch of the index over reasons.
+
+    A reason goes on with “enrollment”, so that ends of “e” and “f” hold it in whatever order a database sorts signs.
+    """
+    return (Delivery.reason >= f"step:{step_id}:e") & (Delivery.reason < f"step:{step_id}:f")
 
 
 def listed(search: str) -> Select[models.Sequence]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import ColumnElement, Select, case, distinct, func, or_, select
+from sqlalchemy import distinct, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
 from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import Lane
-from newsletter.sequences import models
+from newsletter.sequences import models, queries
 from newsletter.sequences.models import Enrollment
 from newsletter.tracking import queries as tracking
 from newsletter.tracking.models import Click
@@ -21,24 +20,18 @@ from newsletter.web.paging import LIKE_ESCAPE, containing
 
 def clicked(session: Session, step_ids: Iterable[int]) -> dict[int, int]:
     """How many readers pressed a link in the emails of each step; programs that test links are left out."""
-    ids = list(step_ids)
-    if not ids:
-        return {}
-    # From the clicks to the emails: there are far fewer of them, and the ledger is read by its primary key.
-    readers = [func.count(distinct(case((_of_step(number), Click.subscriber_id)))) for number in ids]
-    found = select(*readers).join(Delivery, Delivery.id == Click.delivery_id)
-    row = session.execute(found.where(~Click.robot, Delivery.lane == Lane.SEQUENCE)).one()
-    return dict(zip(ids, row, strict=True))
+    each = [
+        select(literal(number), func.count(distinct(Click.subscriber_id)))
+        .join(Delivery, Delivery.id == Click.delivery_id)
+        .where(queries.of_step(number), ~Click.robot)
+        for number in set(step_ids)
+    ]
+    return dict(session.execute(union_all(*each)).all()) if each else {}
 
 
 def pressed(session: Session, step_id: int) -> list[LinkClicks]:
     """Which links in a step's emails readers pressed, the one with the most readers first."""
-    emails: Select[int] = select(Delivery.id).where(_of_step(step_id), Delivery.lane == Lane.SEQUENCE)
-    return tracking.clicks_by_link(session, emails)
-
-
-def _of_step(step_id: int) -> ColumnElement[bool]:
-    return Delivery.reason.startswith(f"step:{step_id}:", autoescape=True)
+    return tracking.clicks_by_link(session, select(Delivery.id).where(queries.of_step(step_id)))
 
 
 def readers_like(session: Session, text: str, limit: int) -> Sequence[Subscriber]:

@@ -14,7 +14,7 @@ from newsletter.accounts.presentation import look
 from newsletter.database.engine import db
 from newsletter.errors import InputError, RenderError, SourceError, SuppleError
 from newsletter.messages.compiling import Rendered
-from newsletter.sequences import editor, edits, previews, queries, reach, saying, stepforms
+from newsletter.sequences import editor, edits, previews, queries, reach, saying, stepforms, versions
 from newsletter.sequences.models import Sequence, Step
 from newsletter.sequences.previews import NAMED, NAMELESS, READERS, Words
 from newsletter.sequences.rules import Kind
@@ -34,8 +34,7 @@ def new(sequence_id: int) -> str:
     series, kind = queries.sequence(session, sequence_id), request.args.get("kind", "")
     behind = request.args.get("after", type=int)
     if kind not in set(Kind):
-        last = editor.lines(session, series)
-        named = next((line.named for line in last if line.step.id == behind), "")
+        named = editor.called(session, sequence_id, behind)
         return render_template(
             "sequences/kinds.html",
             series=series,
@@ -59,13 +58,12 @@ def _new_page(
     fields: Fields,
     problem: SuppleError | None,
 ) -> str:
-    lines = editor.lines(session, series)
     return render_template(
         "sequences/add.html",
         series=series,
         kind=kind,
         behind=behind,
-        named=next((line.named for line in lines if line.step.id == behind), ""),
+        named=editor.called(session, series.id, behind),
         first=behind is None,
         words=words,
         problem=problem,
@@ -106,7 +104,7 @@ def add(sequence_id: int) -> Response | tuple[str, int]:
 
 def _try(session: Session, series: Sequence) -> None:
     """Raise what is wrong with the edit that the form describes."""
-    whole = editor.draft(session, series)
+    whole = versions.current(session, series.id)
     edits.read(_sent(), whole).on(whole)
 
 
@@ -134,7 +132,7 @@ def show(sequence_id: int, step_id: int) -> str:
 def _step_page(row: Step, words: Words, problem: SuppleError | None, fields: Fields | None = None) -> str:
     session = db.session()
     series = queries.sequence(session, row.sequence_id)
-    lines = editor.lines(session, series)
+    lines = editor.lines(session, series, row.id)
     at = next(at for at, line in enumerate(lines) if line.step.id == row.id)
     kept = stepforms.timing_fields(queries.timing(row)) | stepforms.config_fields(row.kind, row.config)
     shown = {} if row.kind != Kind.EMAIL else _view(session, series, words)
