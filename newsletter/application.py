@@ -20,7 +20,7 @@ from newsletter.delivery import admin as delivery_admin
 from newsletter.delivery import overdue_admin, relays_admin
 from newsletter.delivery import pages as mailbox_pages
 from newsletter.forecast import admin as calendar_admin
-from newsletter.forecast import drive_admin, edits_admin, zone_admin
+from newsletter.forecast import drive_admin, edits_admin, rests_admin, zone_admin
 from newsletter.forecast import pages as calendar_pages
 from newsletter.landing import admin as landing_admin
 from newsletter.landing import pages as landing_pages
@@ -62,6 +62,7 @@ DOORS = (
     steps_admin.bp,
     edits_admin.bp,
     zone_admin.bp,
+    rests_admin.bp,
     triggers_admin.bp,
     calendar_admin.bp,
     drive_admin.bp,

@@ -189,6 +189,23 @@ def count_without_zone(session: Session) -> int:
 _ZONELESS = and_(Enrollment.state == EnrollmentState.ACTIVE, Subscriber.timezone == "")
 
 
+@dataclass(frozen=True)
+class Held:
+    """Somebody under way whom a pause concerns, or would."""
+
+    sequence_id: int
+    subscriber_id: int
+    held_at: datetime | None
+
+
+def in_scope(session: Session, where: Iterable[ColumnElement[bool]], limit: int) -> list[Held]:
+    """Those under way whom a pause concerns, those who get something next first."""
+    found = select(Enrollment.sequence_id, Enrollment.subscriber_id, Enrollment.held_at)
+    found = found.where(*where, Enrollment.state == EnrollmentState.ACTIVE)
+    rows = session.execute(found.order_by(Enrollment.next_due_at, Enrollment.id).limit(limit))
+    return [Held(*row) for row in rows]
+
+
 def studio_zone(session: Session) -> str:
     """The zone of readers who named none."""
     return accounts.studio(session).timezone
