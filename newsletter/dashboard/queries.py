@@ -119,6 +119,7 @@ def _steps(session: Session) -> list[Coming]:
         .join(Series, Series.id == Enrollment.sequence_id)
         .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
         .where(Enrollment.state == EnrollmentState.ACTIVE, Enrollment.next_due_at.is_not(None))
+        .where(Enrollment.held_at.is_(None))
         .order_by(Enrollment.next_due_at)
         .limit(COMING)
     )

@@ -115,7 +115,7 @@ def _standstill(health: Health) -> list[Warning]:
                 "All series are paused.",
                 "Nobody gets an email of a series until you end the pause.",
                 "When you do, you choose what becomes of the emails that came due meanwhile.",
-                "/admin/pauses",
+                "/admin/sequences/pauses",
                 "End the pause",
             )
         )
@@ -203,7 +203,7 @@ def _emails(health: Health) -> list[Warning]:
                 f"{plural(health.overdue, 'email of a series is', 'emails of series are')} too late to go unasked.",
                 "Nothing was sent, and the next emails of these readers wait as well.",
                 "Say whether they still go, or are left out.",
-                "/admin/overdue",
+                "/admin/ledger/overdue",
                 "Decide now",
                 grave=True,
             )

@@ -16,7 +16,7 @@ from newsletter.delivery import actions, health, overdue
 from newsletter.errors import InputError
 from newsletter.web.paging import list_page
 
-bp = admin_blueprint("overdue", __name__, "/admin/overdue")
+bp = admin_blueprint("overdue", __name__, "/admin/ledger/overdue")
 
 # So many decisions are written in one transaction: some 50 ms, while other writers wait on SQLite.
 SLICE = 1000

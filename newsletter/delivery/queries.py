@@ -15,7 +15,7 @@ from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber
 from newsletter.delivery.dkim import Signer, from_pem
 from newsletter.delivery.models import Attempt, Delivery, DkimKey, Hold, Relay, Tally, Trial, in_state
-from newsletter.delivery.rules import PARKED, STATE_WORDS, State
+from newsletter.delivery.rules import OVERDUE, PARKED, STATE_WORDS, State
 from newsletter.tracking.models import Click
 from newsletter.work.claims import among
 
@@ -60,9 +60,14 @@ def next_due(session: Session) -> datetime | None:
 
 
 def not_begun(session: Session, reasons: Mapping[int, str]) -> dict[int, tuple[int, datetime]]:
-    """Emails that are not being sent yet, of these reasons by their keys: each one's id, and when it was due."""
+    """Emails that are not being sent yet, of these reasons by their keys: each one's id, and when it was due.
+
+    Without those that are too late to go unasked: about them only an operator decides (semantics 3.16).
+    """
     found = select(Delivery.id, Delivery.reason, Delivery.due_at, Delivery.moved_from).where(
-        in_state(State.PLANNED, State.DEFERRED, State.CLAIMED), Delivery.reason.in_(list(reasons.values()))
+        in_state(State.PLANNED, State.DEFERRED, State.CLAIMED),
+        Delivery.reason.in_(list(reasons.values())),
+        Delivery.due_at != OVERDUE,
     )
     rows = {
         row.reason: (row.id, row.due_at if row.due_at < PARKED else row.moved_from or row.due_at)

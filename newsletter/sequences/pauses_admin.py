@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -21,7 +21,7 @@ from newsletter.sequences import pauses, pausing, queries
 from newsletter.sequences.pauses import Scope
 from newsletter.sequences.resuming import CHOICE_WORDS, Choice
 
-bp = admin_blueprint("pauses", __name__, "/admin/pauses")
+bp = admin_blueprint("pauses", __name__, "/admin/sequences/pauses")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,16 @@ def _page(subject: _Subject) -> str:
         others=pauses.other_pauses(session, subject.scope),
         working=pauses.is_working(session, subject.scope),
         choices=CHOICE_WORDS,
+        effect_url=_effect(subject),
     )
+
+
+def _effect(subject: _Subject) -> str:
+    """The page that looks ahead; it stands on a floor above, so it is only known by its name."""
+    if "rests.look" not in current_app.view_functions:
+        return ""
+    number = subject.scope.sequence_id or subject.scope.subscriber_id or 0
+    return url_for("rests.look", kind=subject.kind, number=number)
 
 
 @bp.get("")

@@ -53,7 +53,7 @@ def states() -> list[str]:
     return [str(state) for state in db.session.scalars(found)]
 
 
-def page(client: FlaskClient, path: str = "/admin/overdue") -> str:
+def page(client: FlaskClient, path: str = "/admin/ledger/overdue") -> str:
     answer = client.get(path)
     assert answer.status_code == 200
     return answer.get_data(as_text=True)
@@ -69,7 +69,7 @@ def test_3_16_the_list_says_who_what_and_since_when(operator: FlaskClient) -> No
 
 def test_3_16_one_is_sent_after_all(operator: FlaskClient) -> None:
     first, _ = late(ALICE, BOB)
-    answer = operator.post("/admin/overdue", data={"verdict": f"send:{first}"}, follow_redirects=True)
+    answer = operator.post("/admin/ledger/overdue", data={"verdict": f"send:{first}"}, follow_redirects=True)
     assert "1 email goes out now" in answer.get_data(as_text=True)
     send()
     assert states() == [State.ACCEPTED, State.PLANNED]
@@ -79,7 +79,7 @@ def test_3_16_one_is_sent_after_all(operator: FlaskClient) -> None:
 
 def test_3_16_one_is_left_out(operator: FlaskClient) -> None:
     first, _ = late(ALICE, BOB)
-    answer = operator.post("/admin/overdue", data={"verdict": f"skip:{first}"}, follow_redirects=True)
+    answer = operator.post("/admin/ledger/overdue", data={"verdict": f"skip:{first}"}, follow_redirects=True)
     assert "1 email is left out" in answer.get_data(as_text=True)
     send()
     assert states() == [State.CANCELED, State.PLANNED]
@@ -88,7 +88,7 @@ def test_3_16_one_is_left_out(operator: FlaskClient) -> None:
 
 def test_3_16_those_that_are_ticked(operator: FlaskClient) -> None:
     ids = late(ALICE, BOB, "dora@example.org")
-    operator.post("/admin/overdue", data={"verdict": "send", "id": [str(one) for one in ids[:2]]})
+    operator.post("/admin/ledger/overdue", data={"verdict": "send", "id": [str(one) for one in ids[:2]]})
     send()
     assert states() == [State.ACCEPTED, State.ACCEPTED, State.PLANNED]
 
@@ -99,7 +99,7 @@ def test_3_16_all_of_them_slice_by_slice(
 ) -> None:
     monkeypatch.setattr(overdue_admin, "SLICE", 2)
     late(*(f"reader{number}@example.org" for number in range(5)))
-    operator.post("/admin/overdue", data={"verdict": verdict, "many": "5"})
+    operator.post("/admin/ledger/overdue", data={"verdict": verdict, "many": "5"})
     send()
     assert states() == [state] * 5
     actions = {entry.action for entry, _ in db.session.execute(audit_log())}
@@ -108,7 +108,7 @@ def test_3_16_all_of_them_slice_by_slice(
 
 def test_3_16_all_means_as_many_as_were_shown(operator: FlaskClient) -> None:
     late(ALICE, BOB)
-    answer = operator.post("/admin/overdue", data={"verdict": "skip:all", "many": "1"})
+    answer = operator.post("/admin/ledger/overdue", data={"verdict": "skip:all", "many": "1"})
     assert answer.status_code == 400
     assert "number has changed" in answer.get_data(as_text=True)
     assert states() == [State.PLANNED] * 2
@@ -117,7 +117,7 @@ def test_3_16_all_means_as_many_as_were_shown(operator: FlaskClient) -> None:
 @pytest.mark.parametrize("form", [{}, {"verdict": "send"}, {"verdict": "send:999"}, {"verdict": "burn:1"}])
 def test_nothing_chosen_changes_nothing(operator: FlaskClient, form: dict[str, str]) -> None:
     late(ALICE)
-    assert operator.post("/admin/overdue", data=form).status_code == 400
+    assert operator.post("/admin/ledger/overdue", data=form).status_code == 400
     assert states() == [State.PLANNED]
 
 
@@ -126,14 +126,14 @@ def test_only_what_is_held_can_be_decided_about(operator: FlaskClient) -> None:
         planned(session, person(session, ALICE), reason="tale:1", due_at=clock.now() + timedelta(days=1))
     (waiting,) = db.session.scalars(select(Delivery.id)).all()
     for verdict in ("send", "skip"):
-        assert operator.post("/admin/overdue", data={"verdict": f"{verdict}:{waiting}"}).status_code == 400
+        assert operator.post("/admin/ledger/overdue", data={"verdict": f"{verdict}:{waiting}"}).status_code == 400
     assert states() == [State.PLANNED]
 
 
 def test_3_17_two_late_ones_of_one_reader_still_go_on_two_days(operator: FlaskClient) -> None:
     late(ALICE)
     late(ALICE, reason="tale:2")
-    operator.post("/admin/overdue", data={"verdict": "send:all", "many": "2"})
+    operator.post("/admin/ledger/overdue", data={"verdict": "send:all", "many": "2"})
     send()
     assert sorted(states()) == [State.ACCEPTED, State.PLANNED]
 
@@ -153,5 +153,5 @@ def test_nothing_late_is_said_so(operator: FlaskClient) -> None:
 
 def test_charlie_is_refused(sqlite_app: Flask) -> None:
     charlie = sqlite_app.test_client()
-    assert charlie.get("/admin/overdue").status_code == 302
-    assert charlie.post("/admin/overdue", data={"verdict": "send:1"}).status_code in {302, 401, 403}
+    assert charlie.get("/admin/ledger/overdue").status_code == 302
+    assert charlie.post("/admin/ledger/overdue", data={"verdict": "send:1"}).status_code in {302, 401, 403}

@@ -51,9 +51,9 @@ def held() -> int:
 @pytest.mark.parametrize(
     ("where", "shown_on"),
     [
-        ("/admin/pauses", "/admin/sequences"),
-        ("/admin/pauses/series/{series}", "/admin/sequences/{series}"),
-        ("/admin/pauses/person/{alice}", "/admin/subscribers/{alice}"),
+        ("/admin/sequences/pauses", "/admin/sequences"),
+        ("/admin/sequences/pauses/series/{series}", "/admin/sequences/{series}"),
+        ("/admin/sequences/pauses/person/{alice}", "/admin/subscribers/{alice}"),
     ],
 )
 def test_3_15_there_and_back_with_how_many_people_it_concerns(
@@ -77,16 +77,16 @@ def test_3_15_there_and_back_with_how_many_people_it_concerns(
 
 @pytest.mark.parametrize("choice", list(Choice))
 def test_3_15_each_way_to_go_on(operator: FlaskClient, series: int, alice: int, choice: Choice) -> None:
-    operator.post(f"/admin/pauses/series/{series}", data={"do": "pause"})
+    operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": "pause"})
     with clock.standing_at(clock.now() + timedelta(days=2, hours=1)):
-        operator.post(f"/admin/pauses/series/{series}", data={"do": choice.value})
+        operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": choice.value})
     assert held() == 0
     assert enrollment(alice).shifted_minutes == (2 * 24 * 60 if choice is Choice.SHIFTED else 0)
 
 
 def test_it_is_written_down_who_did_it_and_in_the_persons_history(operator: FlaskClient, alice: int) -> None:
-    operator.post(f"/admin/pauses/person/{alice}", data={"do": "pause"})
-    operator.post(f"/admin/pauses/person/{alice}", data={"do": "skip"})
+    operator.post(f"/admin/sequences/pauses/person/{alice}", data={"do": "pause"})
+    operator.post(f"/admin/sequences/pauses/person/{alice}", data={"do": "skip"})
     actions = [entry.action for entry, _ in db.session.execute(audit_log())]
     assert actions[:2] == ["person.resumed", "person.paused"]
     told = list(db.session.scalars(select(SubscriberEvent.detail).where(SubscriberEvent.subscriber_id == alice)))
@@ -95,28 +95,28 @@ def test_it_is_written_down_who_did_it_and_in_the_persons_history(operator: Flas
 
 
 def test_what_is_paused_is_said_where_it_matters(operator: FlaskClient, series: int, alice: int) -> None:
-    operator.post(f"/admin/pauses/series/{series}", data={"do": "pause"})
+    operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": "pause"})
     assert "This series is paused" in page(operator, f"/admin/sequences/{series}")
-    operator.post("/admin/pauses", data={"do": "pause"})
+    operator.post("/admin/sequences/pauses", data={"do": "pause"})
     assert "All series are paused" in page(operator, "/admin/sequences")
     assert "All series are paused" in page(operator, "/admin/")
-    assert "All series are paused as well" in page(operator, f"/admin/pauses/series/{series}")
+    assert "All series are paused as well" in page(operator, f"/admin/sequences/pauses/series/{series}")
 
 
 @pytest.mark.parametrize("form", [{}, {"do": "burn"}, {"do": "shifted"}])
 def test_what_cannot_be_done_changes_nothing(operator: FlaskClient, series: int, form: dict[str, str]) -> None:
-    assert operator.post(f"/admin/pauses/series/{series}", data=form).status_code == 400
-    assert operator.post(f"/admin/pauses/series/{series}", data={"do": "pause"}).status_code == 302
-    assert operator.post(f"/admin/pauses/series/{series}", data={"do": "pause"}).status_code == 400
+    assert operator.post(f"/admin/sequences/pauses/series/{series}", data=form).status_code == 400
+    assert operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": "pause"}).status_code == 302
+    assert operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": "pause"}).status_code == 400
 
 
-@pytest.mark.parametrize("path", ["/admin/pauses/series/999", "/admin/pauses/person/999"])
+@pytest.mark.parametrize("path", ["/admin/sequences/pauses/series/999", "/admin/sequences/pauses/person/999"])
 def test_nobody_and_nothing_are_not_there(operator: FlaskClient, path: str) -> None:
     assert operator.get(path).status_code == 404
     assert operator.post(path, data={"do": "pause"}).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/admin/pauses", "/admin/pauses/series/1", "/admin/pauses/person/1"])
+@pytest.mark.parametrize("path", ["/admin/sequences/pauses", "/admin/sequences/pauses/series/1", "/admin/sequences/pauses/person/1"])
 def test_charlie_is_refused(sqlite_app: Flask, path: str) -> None:
     charlie = sqlite_app.test_client()
     assert charlie.get(path).status_code == 302

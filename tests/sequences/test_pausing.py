@@ -13,7 +13,7 @@ from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import jobs as delivery_jobs
 from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import PAUSED, State
+from newsletter.delivery.rules import OVERDUE, PAUSED, State
 from newsletter.sequences import actions, jobs, pauses, pausing
 from newsletter.sequences.models import Enrollment, PauseWork
 from newsletter.sequences.pauses import Scope
@@ -267,3 +267,13 @@ def test_3_15_sending_goes_on_for_others_meanwhile(series: int, alice: int) -> N
         while jobs.plan_due() + delivery_jobs.send_due():
             pass
     assert (sent(alice), len(sent(bob))) == ([], 1)
+
+
+def test_3_16_the_end_of_a_pause_decides_nothing_about_what_was_too_late_before(series: int, alice: int) -> None:
+    late = WINDOW + timedelta(days=3)
+    turn(late)
+    assert emails(alice)[0].due_at == OVERDUE
+    pause(Scope(series), late)
+    resume(Scope(series), Choice.SPACED, late + timedelta(days=1))
+    turn(late + timedelta(days=1))
+    assert (emails(alice)[0].due_at, sent(alice)) == (OVERDUE, [])
