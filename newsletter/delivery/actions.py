@@ -77,6 +77,9 @@ def plan_each(session: Session, mails: Sequence[Due], *, lane: Lane, now: dateti
     there = select(Delivery.reason, Delivery.subscriber_id).where(Delivery.reason.in_([one.reason for one in mails]))
     known = {(reason, person) for reason, person in session.connection().execute(there)}
     fresh = [one for one in mails if (one.reason, one.subscriber_id) not in known]
+    if known:  # whoever asked for it again is to hear again how it ended
+        same = Delivery.reason.in_([reason for reason, _ in known])
+        session.connection().execute(update(Delivery).where(same).values(settled=False))
     insert_rows(
         session, Delivery, [_row(one, lane, now) for one in fresh], unique=[Delivery.reason, Delivery.subscriber_id]
     )
@@ -84,6 +87,13 @@ def plan_each(session: Session, mails: Sequence[Due], *, lane: Lane, now: dateti
         machine.planned(session, rules.batch_of(one.reason, lane), 1)
     if any(one.due_at <= now for one in fresh):
         after_commit(session, wake)
+
+
+def settled(session: Session, delivery_ids: Sequence[int]) -> None:
+    """The ways through their series know how these emails ended."""
+    if delivery_ids:
+        these = among(session, Delivery.id, delivery_ids)
+        session.connection().execute(update(Delivery).where(these).values(settled=True))
 
 
 def _row(one: Due, lane: Lane, now: datetime) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import JSON, ForeignKey, Index, String, Text, TextClause, Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
 from newsletter.database.base import Base
-from newsletter.delivery.rules import State
+from newsletter.delivery.rules import Lane, State
 
 
 def in_state(*states: State) -> TextClause:
@@ -19,12 +19,19 @@ def in_state(*states: State) -> TextClause:
 
 def _only(*states: State) -> dict[str, Any]:
     """An index over the rows in these states, on either database."""
-    rows = text(in_state(*states).text.removeprefix("deliveries."))
+    return _where(in_state(*states))
+
+
+def _where(which: TextClause) -> dict[str, Any]:
+    rows = text(which.text.replace("deliveries.", ""))
     return {"sqlite_where": rows, "postgresql_where": rows}
 
 
 # What an operator looks through by state, the latest first.
 ENDED_OR_UNKNOWN = (State.ACCEPTED, State.REJECTED, State.CANCELED, State.EXPIRED, State.UNKNOWN)
+# Emails of a series that have ended, which their reader's way through it does not know yet.
+_ENDED = in_state(State.ACCEPTED, State.REJECTED, State.CANCELED, State.EXPIRED).text
+UNSETTLED = text(f"deliveries.lane = {Lane.SEQUENCE.value} AND NOT deliveries.settled AND {_ENDED}")
 
 
 class Delivery(Base):
@@ -43,6 +50,7 @@ class Delivery(Base):
         # One person's emails: the few that have not left, and those that left lately (semantics 3.17).
         Index("ix_deliveries_reader", "subscriber_id", "accepted_at"),
         Index("ix_deliveries_tried", "first_tried_at", **_only(State.DEFERRED)),
+        Index("ix_deliveries_unsettled", "id", **_where(UNSETTLED)),
         Index("ix_deliveries_behind", "state", "ended_at", "id", **_only(*ENDED_OR_UNKNOWN)),
     )
 
@@ -66,6 +74,8 @@ class Delivery(Base):
     first_tried_at: Mapped[datetime | None]
     accepted_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]  # when it reached a state that does not change
+    # Whether the reader's way through their series knows how it ended; nobody asks that of other emails.
+    settled: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class Attempt(Base):

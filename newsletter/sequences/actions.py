@@ -206,14 +206,16 @@ def forget(session: Session, subscriber_id: int) -> None:
 
 
 def absorb(session: Session, keep_id: int, drop_id: int) -> None:
-    """Move one record's enrollments to the other of the same person; in a series both had, the earlier one stays."""
-    for row in session.scalars(select(Enrollment).where(Enrollment.subscriber_id == drop_id)).all():
-        kept = select(Enrollment).where(Enrollment.subscriber_id == keep_id, Enrollment.sequence_id == row.sequence_id)
-        other = session.scalar(kept)
-        gone = None if other is None else (row if other.enrolled_at <= row.enrolled_at else other)
-        if gone is not None:
-            session.delete(gone)
-            session.flush()
-        if gone is not row:
+    """Move one record's enrollments to the other of the same person; in a series both had, the earlier one's stay."""
+    both = select(Enrollment).where(Enrollment.subscriber_id.in_((keep_id, drop_id)))
+    rows = session.scalars(both.order_by(Enrollment.enrolled_at, Enrollment.id)).all()
+    stays: dict[int, int] = {}
+    for row in rows:
+        stays.setdefault(row.sequence_id, row.subscriber_id)
+        if stays[row.sequence_id] != row.subscriber_id:
+            session.delete(row)
+    session.flush()
+    for row in rows:
+        if stays[row.sequence_id] == row.subscriber_id == drop_id:
             row.subscriber_id = keep_id
-            session.flush()
+    session.flush()

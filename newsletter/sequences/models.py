@@ -124,7 +124,6 @@ class Enrollment(Base):
     __table_args__ = (
         UniqueConstraint("sequence_id", "subscriber_id", "round"),
         Index("ix_enrollments_due", "next_due_at", "id", **_only("state = 'active' AND held_at IS NULL")),
-        Index("ix_enrollments_on_their_way", "id", **_only("state = 'active' AND next_due_at IS NULL")),
         Index("ix_enrollments_at_step", "sequence_id", "state", "next_step_id"),
     )
 

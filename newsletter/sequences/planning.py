@@ -18,6 +18,7 @@ from newsletter.delivery.actions import Due
 from newsletter.delivery.rules import Lane, State
 from newsletter.sequences import actions, facts, queries, ready, rules
 from newsletter.sequences.models import Enrollment
+from newsletter.sequences.queries import Ended
 from newsletter.sequences.rules import (
     CaughtUp,
     Course,
@@ -70,24 +71,43 @@ def plan_due(session: Session, now: datetime, limit: int) -> int:
 
 
 def settle(session: Session, now: datetime, limit: int) -> int:
-    """Let up to `limit` readers whose planned email has ended go on to their next step; returns how many did."""
-    ended = queries.settled(session, limit)
-    turn = read(session, [row for row, _ in ended], now)
-    withdrawn = {row.subscriber_id for row, email in ended if email.state == State.CANCELED}
+    """Let readers whose planned email has ended go on to their next step; returns how many emails were looked at.
+
+    Found by the emails and not by the readers: however many are on their way or held, it costs those that ended since.
+    """
+    named = {queries.read_reason(email.reason)[1]: email for email in queries.ended(session, limit)}
+    if not named:
+        return 0
+    rows = ready.taken(session, named)
+    waiting = {key: row for key, row in rows.items() if _waits_for(row, named[key])}
+    turn = read(session, list(waiting.values()), now)
+    withdrawn = {row.subscriber_id for key, row in waiting.items() if named[key].state == State.CANCELED}
     barred = queries.barred(session, [turn.readers[one] for one in sorted(withdrawn)])
-    for row, email in ended:
-        if email.state == State.REJECTED:
-            actions.end(session, row, EnrollmentState.EXITED, "address not working", now)
-        elif row.subscriber_id in barred:
-            actions.end(session, row, EnrollmentState.EXITED, barred[row.subscriber_id], now)
-        else:
-            # Sent: the next delay counts from there. Canceled by hand or given up: from the end of that.
-            at, sent = email.accepted_at or email.ended_at or now, email.state == State.ACCEPTED
-            course, place = turn.courses[row.sequence_id], queries.place(row)
-            place, effects = rules.passed(course, place, at, turn.known[row.id], sent=sent, zone=turn.zone(row))
-            carry_out(turn, row, place, effects)
+    for key, row in waiting.items():
+        _settle_one(turn, row, named[key], barred.get(row.subscriber_id, ""))
     finish(turn)
-    return len(ended)
+    busy = ready.there(session, named.keys() - rows.keys())  # with another worker
+    settled = [email.id for key, email in named.items() if key not in busy]
+    delivery.settled(session, settled)
+    return len(settled)
+
+
+def _waits_for(row: Enrollment, email: Ended) -> bool:
+    step_id, _ = queries.read_reason(email.reason)
+    mine = row.next_step_id == step_id and row.subscriber_id == email.subscriber_id
+    return mine and row.state == EnrollmentState.ACTIVE and row.next_due_at is None
+
+
+def _settle_one(turn: Turn, row: Enrollment, email: Ended, barred: str) -> None:
+    why = "address not working" if email.state == State.REJECTED else barred
+    if why:
+        actions.end(turn.session, row, EnrollmentState.EXITED, why, turn.now)
+        return
+    # Sent: the next delay counts from there. Canceled by hand or given up: from the end of that.
+    at, sent = email.accepted_at or email.ended_at or turn.now, email.state == State.ACCEPTED
+    course, place = turn.courses[row.sequence_id], queries.place(row)
+    place, effects = rules.passed(course, place, at, turn.known[row.id], sent=sent, zone=turn.zone(row))
+    carry_out(turn, row, place, effects)
 
 
 def read(session: Session, rows: Sequence[Enrollment], now: datetime) -> Turn:

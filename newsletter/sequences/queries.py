@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, String, cast, func, literal, or_, select, text, union_all
+from sqlalchemy import ColumnElement, Select, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from newsletter import tokens
@@ -17,8 +17,8 @@ from newsletter.audience.actions import ERASED
 from newsletter.audience.history import HistoryLine
 from newsletter.audience.models import Subscriber, Suppression
 from newsletter.audience.queries import Reader
-from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import ENDED, State
+from newsletter.delivery.models import UNSETTLED, Delivery
+from newsletter.delivery.rules import State
 from newsletter.errors import NotFound
 from newsletter.sequences import models
 from newsletter.sequences.models import Enrollment
@@ -35,22 +35,18 @@ from newsletter.sequences.rules import (
     Unit,
 )
 from newsletter.sequences.timing import clock, say
+from newsletter.sequences.triggers import source_words
 from newsletter.settings import current
 from newsletter.web.paging import LIKE_ESCAPE, containing
-
-# The name by which an email of a sequence is unique in the ledger (semantics 2.1).
-_REASON: ColumnElement[str] = (
-    literal("step:") + cast(Enrollment.next_step_id, String) + literal(":enrollment:") + cast(Enrollment.id, String)
-)
-
-# Written out: with bound values neither database sees that the partial index fits.
-_ON_THEIR_WAY = text("enrollments.state = 'active' AND enrollments.next_due_at IS NULL")
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
     """What became of a planned email."""
 
+    id: int
+    reason: str
+    subscriber_id: int
     state: str
     accepted_at: datetime | None
     ended_at: datetime | None
@@ -175,18 +171,11 @@ def place(row: Enrollment) -> Place:
     )
 
 
-def settled(session: Session, limit: int) -> Sequence[tuple[Enrollment, Ended]]:
-    """Enrollments whose planned email has ended, and how; locked like `due`."""
-    found = (
-        select(Enrollment, Delivery.state, Delivery.accepted_at, Delivery.ended_at)
-        .join(Delivery, (Delivery.reason == _REASON) & (Delivery.subscriber_id == Enrollment.subscriber_id))
-        .where(_ON_THEIR_WAY, Delivery.state.in_(ENDED))
-        .order_by(Enrollment.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=Enrollment)
-        .execution_options(populate_existing=True)
-    )
-    return [(row, Ended(state, accepted, ended)) for row, state, accepted, ended in session.execute(found)]
+def ended(session: Session, limit: int) -> list[Ended]:
+    """Up to `limit` emails of series that have ended and are not settled, in the order they were planned."""
+    columns = Delivery.id, Delivery.reason, Delivery.subscriber_id, Delivery.state
+    found = select(*columns, Delivery.accepted_at, Delivery.ended_at).where(UNSETTLED)
+    return [Ended(*row) for row in session.execute(found.order_by(Delivery.id).limit(limit))]
 
 
 def planned(session: Session, enrollment: Enrollment) -> int | None:
@@ -215,23 +204,6 @@ def barred(session: Session, people: Iterable[Subscriber | Reader]) -> dict[int,
             continue
         why.setdefault(prints[fingerprint].id, f"on the suppression list: {words}")
     return why
-
-
-def under_way(
-    session: Session, until: datetime, after_id: int, limit: int
-) -> Sequence[Row[Enrollment, Subscriber, Delivery | None]]:
-    """Active enrollments in the order of their ids whose next step is due by `until`, or whose email is on its way."""
-    found = (
-        select(Enrollment, Subscriber, Delivery)
-        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
-        .outerjoin(Delivery, (Delivery.reason == _REASON) & (Delivery.subscriber_id == Enrollment.subscriber_id))
-        .where(
-            Enrollment.state == EnrollmentState.ACTIVE,
-            or_(Enrollment.next_due_at.is_(None), Enrollment.next_due_at <= until),
-            Enrollment.id > after_id,
-        )
-    )
-    return session.execute(found.order_by(Enrollment.id).limit(limit)).all()
 
 
 def active(session: Session, subscriber_id: int, sequence_id: int | None = None) -> Sequence[Enrollment]:
@@ -270,7 +242,8 @@ def history(session: Session, subscriber_id: int) -> list[HistoryLine]:
     """When a person joined and left which series."""
     lines = []
     for row, series in enrollments(session, subscriber_id):
-        lines.append(HistoryLine(row.enrolled_at, "series", f"Joined the series “{series.name}”"))
+        how = f": {source_words(row.source)}" if row.source else ""
+        lines.append(HistoryLine(row.enrolled_at, "series", f"Joined the series “{series.name}”{how}"))
         if row.ended_at is not None:
             words = ENROLLMENT_WORDS[EnrollmentState(row.state)].capitalize()
             why = f": {row.ended_why}" if row.ended_why else ""

@@ -27,6 +27,17 @@ def due(session: Session, now: datetime, limit: int) -> Sequence[Enrollment]:
     return session.scalars(_locked(found.order_by(Enrollment.next_due_at, Enrollment.id).limit(limit), skip=True)).all()
 
 
+def taken(session: Session, ids: Collection[int]) -> dict[int, Enrollment]:
+    """These enrollments, by their ids; another worker's are left out."""
+    found = select(Enrollment).where(among(session, Enrollment.id, ids)).order_by(Enrollment.id)
+    return {row.id: row for row in session.scalars(_locked(found, skip=True))}
+
+
+def there(session: Session, ids: Collection[int]) -> set[int]:
+    """Which of these enrollments there are at all."""
+    return set(session.scalars(select(Enrollment.id).where(among(session, Enrollment.id, ids))))
+
+
 def waiting(session: Session, *, subscriber_id: int | None = None, steps: Iterable[int] = ()) -> Sequence[Enrollment]:
     """Enrollments that wait for their next step: one person's, else all at those steps."""
     found = select(Enrollment).where(Enrollment.state == EnrollmentState.ACTIVE, Enrollment.next_due_at.is_not(None))

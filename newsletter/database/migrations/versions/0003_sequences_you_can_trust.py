@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("zone", sa.String(length=64), nullable=False),
         sa.Column("item", sa.String(length=40), nullable=False),
         sa.Column("people", sa.Integer(), nullable=False),
+        sa.Column("moved", sa.Integer(), nullable=False),
         sa.Column("first_at", base.UtcDateTime(timezone=True), nullable=False),
         sa.Column("last_at", base.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("day", "zone", "item", name=op.f("pk_sent_days")),
@@ -217,8 +218,20 @@ def upgrade() -> None:
 
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("moved_from", base.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("settled", sa.Boolean(), server_default=sa.text("(false)"), nullable=False))
         batch_op.drop_index(batch_op.f("ix_deliveries_subscriber_id"))
         batch_op.create_index("ix_deliveries_reader", ["subscriber_id", "accepted_at"], unique=False)
+        batch_op.create_index(
+            "ix_deliveries_unsettled",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text(
+                "lane = 1 AND NOT settled AND state IN ('accepted', 'rejected', 'canceled', 'expired')"
+            ),
+            postgresql_where=sa.text(
+                "lane = 1 AND NOT settled AND state IN ('accepted', 'rejected', 'canceled', 'expired')"
+            ),
+        )
 
     with op.batch_alter_table("enrollments", schema=None) as batch_op:
         batch_op.add_column(sa.Column("held_at", base.UtcDateTime(timezone=True), nullable=True))
@@ -236,13 +249,6 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'active' AND held_at IS NULL"),
         )
         batch_op.create_index("ix_enrollments_at_step", ["sequence_id", "state", "next_step_id"], unique=False)
-        batch_op.create_index(
-            "ix_enrollments_on_their_way",
-            ["id"],
-            unique=False,
-            sqlite_where=sa.text("state = 'active' AND next_due_at IS NULL"),
-            postgresql_where=sa.text("state = 'active' AND next_due_at IS NULL"),
-        )
 
     with op.batch_alter_table("sequences", schema=None) as batch_op:
         batch_op.add_column(sa.Column("paused_at", base.UtcDateTime(timezone=True), nullable=True))
@@ -300,11 +306,6 @@ def downgrade() -> None:
         batch_op.drop_column("paused_at")
 
     with op.batch_alter_table("enrollments", schema=None) as batch_op:
-        batch_op.drop_index(
-            "ix_enrollments_on_their_way",
-            sqlite_where=sa.text("state = 'active' AND next_due_at IS NULL"),
-            postgresql_where=sa.text("state = 'active' AND next_due_at IS NULL"),
-        )
         batch_op.drop_index("ix_enrollments_at_step")
         batch_op.drop_index(
             "ix_enrollments_due",
@@ -318,8 +319,18 @@ def downgrade() -> None:
         batch_op.drop_column("held_at")
 
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_deliveries_unsettled",
+            sqlite_where=sa.text(
+                "lane = 1 AND NOT settled AND state IN ('accepted', 'rejected', 'canceled', 'expired')"
+            ),
+            postgresql_where=sa.text(
+                "lane = 1 AND NOT settled AND state IN ('accepted', 'rejected', 'canceled', 'expired')"
+            ),
+        )
         batch_op.drop_index("ix_deliveries_reader")
         batch_op.create_index(batch_op.f("ix_deliveries_subscriber_id"), ["subscriber_id"], unique=False)
+        batch_op.drop_column("settled")
         batch_op.drop_column("moved_from")
 
     with op.batch_alter_table("sequence_moves", schema=None) as batch_op:
