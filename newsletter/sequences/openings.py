@@ -64,11 +64,12 @@ def _locked(found: Select[Trigger], *, skip: bool = False) -> Select[Trigger]:
 
 
 def dates_of(session: Session, trigger_id: int, subscriber_ids: Collection[int]) -> dict[int, TriggerDate]:
-    """What one trigger waits for with these people, by their ids."""
+    """What one trigger waits for with these people, by their ids; locked: another worker may just let them join."""
     found = select(TriggerDate).where(
         TriggerDate.trigger_id == trigger_id, TriggerDate.subscriber_id.in_(list(subscriber_ids))
     )
-    return {row.subscriber_id: row for row in session.scalars(found.execution_options(populate_existing=True))}
+    locked = found.with_for_update().execution_options(populate_existing=True)
+    return {row.subscriber_id: row for row in session.scalars(locked)}
 
 
 def dates_due(session: Session, now: datetime, limit: int) -> list[tuple[TriggerDate, Opening]]:

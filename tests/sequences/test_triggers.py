@@ -16,6 +16,7 @@ from newsletter.audience import actions as audience
 from newsletter.audience.models import Occasion, Subscriber
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
+from newsletter.delivery.rules import OVERDUE
 from newsletter.errors import InputError
 from newsletter.magnets import actions as magnets
 from newsletter.magnets.rules import Paper
@@ -23,7 +24,7 @@ from newsletter.sequences import actions, entering, jobs, openings, queries
 from newsletter.sequences.models import Sequence
 from newsletter.sequences.rules import EnrollmentState
 from newsletter.signup import actions as signup
-from tests.sequences.conftest import MONDAY, at, enrollment, join, load, person, sent
+from tests.sequences.conftest import MONDAY, at, emails, enrollment, join, load, person, sent
 from tests.sequences.joining import begins, coming, enter, joined, notes, tag, waiting
 from tests.signup.conftest import small_pdf
 
@@ -301,3 +302,30 @@ def test_triggers_from_a_file_replace_those_that_are_there_and_keep_the_dates(ap
     assert kept in {one.id for one in now}
     assert gone not in {one.id for one in now}
     assert coming(alice) == at("2026-05-17T09:00")
+
+
+@pytest.mark.parametrize(("days", "goes"), [(1, True), (3, False)])
+def test_3_16_who_joined_while_no_worker_ran_gets_nothing_that_is_long_overdue(
+    app: Flask, tmp_path: Path, days: int, goes: bool
+) -> None:
+    series = load(tmp_path / "core", AT_ONCE)
+    begins(series, "tag", "client")
+    alice = person("Alice")
+    tag(alice)
+    with clock.standing_at(MONDAY + timedelta(days=days)):
+        worker.take_turn()
+    assert joined(alice) == [("tag:client", MONDAY)]
+    assert (len(sent(alice)), emails(alice)[0].due_at == OVERDUE) == ((1, False) if goes else (0, True))
+
+
+def test_3_15_who_joins_a_paused_series_waits_in_it(app: Flask, tmp_path: Path) -> None:
+    series = load(tmp_path / "core", AT_ONCE)
+    begins(series, "tag", "client")
+    with transaction() as session:
+        session.get_one(Sequence, series).paused_at = MONDAY
+    alice = person("Alice")
+    tag(alice)
+    with clock.standing_at(MONDAY):
+        worker.take_turn()
+    assert (len(joined(alice)), sent(alice)) == (1, [])
+    assert enrollment(alice).held_at is not None
