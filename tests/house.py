@@ -121,6 +121,8 @@ MORE_FRONTS = {
 # What the front doors may touch beside every room's fronts.
 BEHIND_THE_SCENES = FRONTS | {
     "relays_admin",
+    "overdue_admin",
+    "pauses_admin",
     "steps_admin",
     "drive_admin",
     "edits_admin",
