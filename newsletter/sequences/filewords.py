@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from newsletter.audience.rules import column_name, tidy_tag
 from newsletter.errors import SourceError
 from newsletter.sequences import conditions
 from newsletter.sequences.checking import REENTRY
 from newsletter.sequences.drafts import Draft
 from newsletter.sequences.rules import mask
 from newsletter.sequences.timing import DAYS, NAMED
+from newsletter.sequences.triggers import problem_with
 
 Plain = Any  # a text, or lists and mappings of texts: what YAML's BaseLoader makes
 Fields = Mapping[str, Plain]
@@ -25,6 +27,8 @@ TRIGGERS = ("form", "magnet", "tag", "date")
 WIDTH = 118  # of folded prose, which is indented by two
 LONG = 100  # characters; shorter prose stays on the line of its field
 
+# Tags and fields are kept under tidy names, wherever they come from.
+_KEPT: Mapping[str, Callable[[str], str]] = {"tag": tidy_tag, "date": column_name}
 _HOURS = re.compile(r"(\d{1,4})\s*hours?")
 _DAYS = re.compile(r"(\d{1,5})\s*days?")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
@@ -165,8 +169,11 @@ def _trigger(value: Plain, where: str) -> dict[str, Any]:
         if not re.fullmatch(r"[+-]?\d{1,4}", days) or not _CLOCK.fullmatch(at):
             raise SourceError(f"{where}: days {days}, at {at}.", remedy='Write them like days: -3, at: "09:00".')
         config = {"yearly": _flag(given, "yearly", where, default=True), "days": int(days), "at": at}
-    enabled = _flag(given, "enabled", where, default=True)
-    return {"kind": kind, "what": given[kind].strip(), "config": config, "enabled": enabled}
+    what = _KEPT.get(kind, str.strip)(given[kind])
+    problem = problem_with(kind, what, config)
+    if problem:
+        raise SourceError(f"{where} {given[kind]}: {problem}", remedy="Write each like {tag: client}.")
+    return {"kind": kind, "what": what, "config": config, "enabled": _flag(given, "enabled", where, default=True)}
 
 
 def _trigger_fields(trigger: Mapping[str, Any]) -> dict[str, Plain]:
