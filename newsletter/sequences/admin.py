@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
@@ -96,7 +96,6 @@ def show(sequence_id: int) -> str:
         filtered=bool(search or state or at_step),
         state=state,
         at_step=at_step,
-        has_page=current_app.view_functions.__contains__,
         KIND_WORDS=saying.KIND_WORDS,
         ENROLLMENT_WORDS=ENROLLMENT_WORDS,
     )
@@ -206,7 +205,7 @@ def enroll(sequence_id: int) -> Response:
     elif why_not:
         flash(f"They cannot get this series: {why_not}.", "problem")
     else:
-        flash("They have been in this series before, and nobody gets it twice.", "problem")
+        flash("They are in this series, or were; whether they may come again is in its settings.", "problem")
     return back
 
 

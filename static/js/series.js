@@ -9,6 +9,8 @@
   if (!list || !mover || list.children.length < 2) return;
   const EDGE = 70; // pixels from the window's edge at which the page scrolls along
   const steps = () => [...list.children];
+  // Coming back from the page of an edit, the browser may show the order that was only tried.
+  window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
   const place = (step) => steps().indexOf(step) + 1;
   let held = null; // { step, from }: what is in the hand, and the place it was taken from
 

@@ -193,6 +193,8 @@ def test_2_14_an_email_reads_as_any_reader_gets_it(site: str, browser: Browser, 
     person.go(f"/admin/sequences/{series}")
     page.get_by_role("link", name="More", exact=True).click()
     page.get_by_label("Text").fill("Dear {{ subscriber.first_name or 'you' }} of the mat.")
+    page.get_by_role("button", name="Look without saving").click()
+    expect(page.frame_locator("iframe").get_by_text("Dear Alice of the mat.")).to_be_in_viewport()
     page.get_by_role("button", name="Next: compare and save").click()
     person.check()
     make_it_so(page)
