@@ -24,7 +24,7 @@ from newsletter.sequences.rules import Place
 # Two years: whoever has not had an email by then is told that it comes later, not that it never does.
 FAR = timedelta(days=731)
 # Readers run through in full; at about half a millisecond each it is the longest that a page should take.
-LOOKED = 2000
+LOOKED = 1000
 SLICE = 500
 
 

@@ -23,7 +23,7 @@ from newsletter.sequences.versions import Held
 
 AHEAD = timedelta(days=30)
 DAYS_SHOWN = 7
-LOOKED = 2000  # readers run through
+LOOKED = 1000  # readers run through
 SLICE = 500
 NAMED = 8  # readers whose next email is shown for each way of ending a pause
 

@@ -17,7 +17,7 @@ from newsletter.forecast.simulating import ahead
 from newsletter.sequences import queries, versions
 from newsletter.sequences.rules import moved, zone_of
 
-LOOKED = 2000  # readers run through
+LOOKED = 1000  # readers run through
 SLICE = 500
 FAR = timedelta(days=366)
 

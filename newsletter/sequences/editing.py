@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
@@ -129,17 +131,27 @@ def moves(
     """Everybody whom the difference moves, and where to (semantics 3.1, 3.9, 3.10, 3.11); `under` hurries nobody."""
     if not moves_people(before, after) and not finished:
         return []
-    overdue, zone = studio.studio(session).overdue_hours, versions.studio_zone(session)
+    overdue, zone = studio.studio(session).overdue_hours, lru_cache(partial(_zone, versions.studio_zone(session)))
     switch = Switch(course(before, sequence_id, overdue), course(after, sequence_id, overdue))
+    # Most edits move those at one step or two; nobody else need be read.
+    moving = [one for one in versions.stands(session, sequence_id) if switch.moves(_standing(now, *one))]
     found = []
-    for reader in versions.readers(session, sequence_id, finished=finished):
+    for reader in versions.readers(session, sequence_id, moving, finished=finished):
         if reader.state == EnrollmentState.FINISHED and not switch.ended_last(reader.place.last_id):
             continue
-        place = switch.place(reader.place, zone=zone_of(reader.zone, zone), now=now)
+        place = switch.place(reader.place, zone=zone(reader.zone), now=now)
         state = _state(place, evergreen=after.evergreen)
         if place != reader.place or state != reader.state:
             found.append(Moved(reader, place, state))
     return found
+
+
+def _zone(studio_zone: str, name: str) -> ZoneInfo:
+    return zone_of(name, studio_zone)
+
+
+def _standing(now: datetime, step_id: int | None, last_id: int | None, waits: bool) -> Place:
+    return Place(now, now, None, step_id, now if waits else None, last_id)
 
 
 def under(choices: Choices, moved: list[Moved], now: datetime) -> list[Moved]:

@@ -93,6 +93,16 @@ class Switch:
             return moved
         return replace(moved, due_at=due(self.after, target, moved, zone=zone, now=now))
 
+    def moves(self, place: Place) -> bool:
+        """Whether anybody who stands at this step, whenever it is due for them, may stand elsewhere or wait anew."""
+        if place.step_id is not None and (place.due_at is None or self.after.step(place.step_id) is None):
+            return bool(self._met_again(place, place.step_id))
+        target = self._target(place)
+        if target is None:
+            return place.step_id is not None
+        alike = target.id == place.step_id and self._timed_alike(target)
+        return not alike or bool(self._met_again(place, target.id))
+
     def ended_last(self, last_id: int | None) -> bool:
         """Whether a finished reader who passed that step last had everything, rather than came to an end before it."""
         last = self._old.get(last_id or 0)

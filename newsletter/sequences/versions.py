@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, false, func, or_, select
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session, aliased
 
 from newsletter.accounts import queries as accounts
 from newsletter.accounts.models import Operator
+from newsletter.audience import queries as people
 from newsletter.audience.models import Subscriber
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Lane
@@ -21,7 +24,7 @@ from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.models import Enrollment, SequenceVersion
 from newsletter.sequences.rules import EnrollmentState, Place
 
-SLICE = 1000  # readers looked at in one statement
+SLICE = 5000  # readers looked at in one statement
 
 
 def current(session: Session, sequence_id: int) -> Draft:
@@ -42,21 +45,52 @@ class Reader:
     ended_at: datetime | None
 
 
-def readers(session: Session, sequence_id: int, *, finished: bool) -> Iterator[Reader]:
-    """Everybody under way or caught up, in the order of the enrollments; `finished`: those who may be let on, too."""
-    states = [EnrollmentState.ACTIVE, EnrollmentState.CAUGHT_UP] + [EnrollmentState.FINISHED] * finished
+Stand = tuple[int | None, int | None, bool]  # next step, last step, whether they wait for a moment
+_WAITS = Enrollment.next_due_at.is_not(None)
+_COLUMNS = (
+    Enrollment.id,
+    Enrollment.subscriber_id,
+    Enrollment.state,
+    Enrollment.enrolled_at,
+    Enrollment.shifted_minutes,
+    Enrollment.waits_since,
+    Enrollment.last_sent_at,
+    Enrollment.next_step_id,
+    Enrollment.next_due_at,
+    Enrollment.last_step_id,
+    Enrollment.skips,
+    Enrollment.held_at,
+    Enrollment.ended_at,
+    Subscriber.timezone,
+)
+
+
+def stands(session: Session, sequence_id: int) -> set[Stand]:
+    """Where the readers under way stand, each place once however many are there."""
+    found = select(Enrollment.next_step_id, Enrollment.last_step_id, _WAITS).distinct()
+    active = found.where(Enrollment.sequence_id == sequence_id, Enrollment.state == EnrollmentState.ACTIVE)
+    return {(step, last, bool(waits)) for step, last, waits in session.execute(active)}
+
+
+def readers(session: Session, sequence_id: int, at: Iterable[Stand], *, finished: bool) -> Iterator[Reader]:
+    """Those under way who stand `at` these places, and everybody caught up; `finished`: those who may be let on, too.
+
+    In the order of the enrollments.
+    """
+    asked = _readers(sequence_id, list(at), finished=finished).order_by(Enrollment.id).limit(SLICE)
     after = 0
-    while rows := session.execute(_readers(sequence_id, states, after)).all():
-        barred = queries.barred(session, [person for row, person in rows if row.state != EnrollmentState.ACTIVE])
-        for row, person in rows:
-            if row.state == EnrollmentState.ACTIVE or person.id not in barred:
+    while rows := session.execute(asked.where(Enrollment.id > after)).all():
+        idle = [row.subscriber_id for row in rows if row.state != EnrollmentState.ACTIVE]
+        barred = queries.barred(session, people.readers(session, idle).values()) if idle else {}
+        for row in rows:
+            if row.state == EnrollmentState.ACTIVE or row.subscriber_id not in barred:
+                place = queries.place(cast(Enrollment, row))
                 held = row.held_at is not None
-                zone = person.timezone
-                yield Reader(row.id, person.id, row.state, queries.place(row), zone, held, row.ended_at)
-        after = rows[-1][0].id
+                yield Reader(row.id, row.subscriber_id, row.state, place, row.timezone, held, row.ended_at)
+        after = rows[-1].id
 
 
-def _readers(sequence_id: int, states: list[EnrollmentState], after: int) -> Select[Enrollment, Subscriber]:
+def _readers(sequence_id: int, at: list[Stand], *, finished: bool) -> Select[*tuple[Any, ...]]:
     later = aliased(Enrollment)
     # Whoever is in the series again is there already; their earlier time in it stays as it ended.
     again = select(later.id).where(
@@ -64,19 +98,20 @@ def _readers(sequence_id: int, states: list[EnrollmentState], after: int) -> Sel
         later.subscriber_id == Enrollment.subscriber_id,
         later.round > Enrollment.round,
     )
-    return (
-        select(Enrollment, Subscriber)
-        .join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
-        .where(
-            Enrollment.sequence_id == sequence_id,
-            Enrollment.state.in_(states),
-            Enrollment.id > after,
-            or_(Enrollment.state == EnrollmentState.ACTIVE, ~again.exists()),
+    here = [
+        and_(
+            Enrollment.next_step_id.is_not_distinct_from(step),
+            Enrollment.last_step_id.is_not_distinct_from(last),
+            _WAITS if waits else ~_WAITS,
         )
-        .order_by(Enrollment.id)
-        .limit(SLICE)
-        .execution_options(populate_existing=True)
-    )
+        for step, last, waits in at
+    ]
+    skipping = sql_cast(Enrollment.skips, String) != "[]"  # what they pass over may lie ahead of them now
+    idle = [EnrollmentState.CAUGHT_UP, EnrollmentState.FINISHED] if finished else [EnrollmentState.CAUGHT_UP]
+    active = and_(Enrollment.state == EnrollmentState.ACTIVE, or_(skipping, *here))
+    wanted = or_(active, and_(Enrollment.state.in_(idle), ~again.exists()))
+    found = select(*_COLUMNS).join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+    return found.where(Enrollment.sequence_id == sequence_id, wanted)
 
 
 def listed(sequence_id: int) -> Select[SequenceVersion, str]:
