@@ -80,12 +80,13 @@ def keep_day(session: Session, day: date, zone: ZoneInfo, cells: Iterable[Cell],
     """Keep what was counted of a day that is over; counted twice at once, it is kept once."""
     rows = [
         {
-            "day": day, "zone": zone.key, "item": cell.item, "people": cell.people, "first_at": cell.first_at,
-            "last_at": cell.last_at,
+            "day": day, "zone": zone.key, "item": cell.item, "people": cell.people, "moved": cell.moved,
+            "first_at": cell.first_at, "last_at": cell.last_at,
         }
         for cell in cells
     ]  # fmt: skip
-    rows.append({"day": day, "zone": zone.key, "item": "", "people": 0, "first_at": now, "last_at": now})
+    seal = {"item": "", "people": 0, "moved": 0, "first_at": now, "last_at": now}
+    rows.append({"day": day, "zone": zone.key, **seal})
     insert_rows(session, SentDay, rows, unique=[SentDay.day, SentDay.zone, SentDay.item])
 
 

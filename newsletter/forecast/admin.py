@@ -38,6 +38,7 @@ from newsletter.forecast.calendar import (
 from newsletter.forecast.calendar import people as people_words
 from newsletter.forecast.feed import feed_url
 from newsletter.forecast.records import Heading
+from newsletter.sequences.rules import zone_of
 
 bp = admin_blueprint("calendar", __name__, "/admin/calendar")
 
@@ -160,6 +161,7 @@ def who(day: str, kind: str, number: int) -> str:
         seen=looked,
         looked=looked,
         day=day_words(on),
+        weekday=lambda at, reader: f"{at.astimezone(zone_of(reader.timezone, zone.key)):%A}",
         kind=kind,
         number=number,
         people=people_words,

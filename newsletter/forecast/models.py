@@ -61,6 +61,7 @@ class SentDay(Base):
     zone: Mapped[str] = mapped_column(String(64), primary_key=True)  # whose day it is
     item: Mapped[str] = mapped_column(String(40), primary_key=True)
     people: Mapped[int]
+    moved: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]
 

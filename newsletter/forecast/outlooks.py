@@ -121,7 +121,7 @@ def counted_days(session: Session, first: date, last: date, zone: ZoneInfo) -> d
     for row in session.scalars(found):
         cells = days.setdefault(row.day, [])
         if row.item:
-            cells.append(Cell(row.day, row.item, row.people, 0, row.first_at, row.last_at))
+            cells.append(Cell(row.day, row.item, row.people, row.moved, row.first_at, row.last_at))
     return days
 
 

@@ -78,11 +78,14 @@ def tagged(tag: str) -> Select[int]:
 
 def sent(session: Session, day: date, start: datetime, end: datetime, *, tag: str = "") -> list[Cell]:
     """What was sent between two moments, by email; only to who has the tag."""
-    found = select(_ITEM.label("item"), func.count(), func.min(_ENDED), func.max(_ENDED))
+    span = func.min(_ENDED), func.max(_ENDED)
+    found = select(_ITEM.label("item"), func.count(), func.count(Delivery.moved_from), *span)
     found = found.where(*_sent(start, end)).group_by("item")
     if tag:
         found = found.where(Delivery.subscriber_id.in_(tagged(tag)))
-    return [Cell(day, _item(item), count, 0, first, last) for item, count, first, last in session.execute(found)]
+    return [
+        Cell(day, _item(item), count, moved, first, last) for item, count, moved, first, last in session.execute(found)
+    ]
 
 
 def _item(counted: str) -> str:

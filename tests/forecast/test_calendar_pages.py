@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from newsletter import clock
+from newsletter import clock, worker
 from newsletter.accounts import actions as accounts
 from newsletter.audience import actions as audience
 from newsletter.broadcasts import actions as broadcasts
@@ -180,6 +180,12 @@ def test_3_17_who_gets_it_and_why_it_was_moved(operator: FlaskClient, series: in
     assert "alice@example.org" in page
     assert "moved from Wednesday because of Core series, email 1" in page
     assert "1 person would have got it on another day" in look(operator, view="day", on="2026-03-05")
+    for moment in ("2026-03-04T07:00", "2026-03-04T12:00", "2026-03-05T12:00"):
+        with clock.standing_at(at(moment)):
+            worker.take_turn()
+    page = look(operator, now="2026-03-06T12:00", path=f"{CALENDAR}/2026-03-05/broadcast/{number}")
+    assert "1 person got it" in page
+    assert "moved from Wednesday, to keep to one email a day" in page
 
 
 def test_names_are_paged(operator: FlaskClient, series: int) -> None:
