@@ -13,7 +13,7 @@ from sqlalchemy import select
 from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery
-from newsletter.sequences import actions, queries
+from newsletter.sequences import actions, editing, queries
 from newsletter.sequences.models import Enrollment, SequenceVersion
 from newsletter.sequences.series import held
 from tests.people import ALICE, person
@@ -230,3 +230,24 @@ def test_a_drive_that_cannot_be_is_refused_in_words(app: Flask, folder: Path, ar
     done = run(app, "drive", *arguments)
     assert done.exit_code != 0
     assert said in done.output
+
+
+def test_3_2_a_push_is_one_version_with_its_triggers_and_can_be_taken_back(app: Flask, folder: Path) -> None:
+    pushed(app, folder)
+    before = contents(folder)
+    reworked(folder, "2 days")
+    (folder / "series.yaml").write_text(ABOUT.replace("tag: back", "tag: spine"))
+    said = pushed(app, folder)
+    assert "Begins when somebody gets the tag “spine”" in said
+    assert "Begins no more when somebody gets the tag “back”" in said
+    (folder / "series.yaml").write_text(ABOUT.replace("tag: back", "tag: neck"))
+    pushed(app, folder)
+    with transaction() as session:
+        made = session.scalars(select(SequenceVersion).order_by(SequenceVersion.version)).all()
+        assert len(made) == 2
+        assert "neck" in made[1].what
+        series = made[0].sequence_id
+        for version in reversed(made):
+            editing.undo(session, series, version.id, now=clock.now(), operator_id=None)
+    assert run(app, "pull", "spine", str(folder), "--yes").exit_code == 0
+    assert contents(folder) == before

@@ -9,7 +9,18 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from newsletter.errors import NotFound, SourceError, SuppleError
-from newsletter.sequences import editing, entering, files, making, models, openings, queries, triggers, versions
+from newsletter.sequences import (
+    editing,
+    entering,
+    files,
+    making,
+    models,
+    openings,
+    queries,
+    triggers,
+    versions,
+    ways_in,
+)
 from newsletter.sequences.drafts import Draft
 from newsletter.sequences.edits import Replace
 from newsletter.sequences.files import Folder
@@ -98,13 +109,30 @@ def bring_in(
         series = making.begin(session, folder.draft.name, folder.draft.description, now)
         series.slug = folder.draft.slug
         editing.begin(session, series.id, folder.draft, now)
+        entering.replace(session, series.id, folder.triggers, now)
     else:
-        _refuse_other_kinds(versions.current(session, series.id), folder.draft)
-        edit = Replace(folder.draft)
-        editing.apply(session, series.id, edit, now=now, operator_id=operator_id, choices=choices)
-    entering.replace(session, series.id, folder.triggers, now)
+        _edit(session, series.id, folder, now, choices, operator_id)
     session.flush()
     return series
+
+
+def _edit(
+    session: Session, sequence_id: int, folder: Folder, now: datetime, choices: Choices | None, operator_id: int | None
+) -> None:
+    """Steps, rules and triggers in one version, which can be taken back like any other."""
+    before, ways = versions.current(session, sequence_id), ways_in.kept(session, sequence_id)
+    _refuse_other_kinds(before, folder.draft)
+    edit = Replace(folder.draft)
+    made = editing.apply(session, sequence_id, edit, now=now, operator_id=operator_id, choices=choices)
+    if not entering.replace(session, sequence_id, folder.triggers, now):
+        return
+    session.flush()
+    ways_now = ways_in.kept(session, sequence_id)
+    if made is None:
+        number, what = editing.next_version(session, sequence_id), "; ".join(ways_in.changed(ways, ways_now))
+        editing.note(session, sequence_id, number, what, before, before, operator_id, now, (ways, ways_now))
+    else:
+        made.before, made.after = {**made.before, "triggers": ways}, {**made.after, "triggers": ways_now}
 
 
 def _refuse_other_kinds(before: Draft, after: Draft) -> None:
