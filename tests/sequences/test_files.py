@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -225,3 +226,21 @@ def test_the_difference_is_said_in_words() -> None:
     assert "Begins 2 days after “birthday”, once, at 9:00 on their clock" in said
     assert list(filediff.reworded(before.draft, after.draft)) == [("hello", ["-Hello.", "+Good morning."])]
     assert "Begins no more when somebody gets the tag “client”" in filediff.changes(after, before)
+
+
+def test_what_the_document_shows_can_be_read() -> None:
+    text = (SHIPPED.parent / "docs" / "series.md").read_text()
+    about, hello, pressed = re.findall(r"```(?:yaml|markdown)\n(.*?)```", text, re.DOTALL)
+    more = EMAIL.replace("key: hello", "key: more")
+    read = files.read(
+        "back-course", {"series.yaml": about, "01-hello.md": hello, "02-pressed.yaml": pressed, "03-more.md": more}
+    )
+    assert [step.key for step in read.draft.living] == ["hello", "pressed", "more"]
+    assert (read.draft.goal, len(read.draft.exits), len(read.triggers)) == ({"tag": "client"}, 2, 4)
+    assert read.triggers[0]["config"] == {"yearly": False, "days": -3, "at": "07:30"}
+    start, end = pressed.index("if:"), pressed.index("then:")
+    conditions = re.findall(r"`(\{(?:tag|clicked|downloaded|field): [^`]*\})`", text)
+    assert len(conditions) >= 6
+    for condition in conditions:
+        asked = f"{pressed[:start]}if: {condition}\n{pressed[end:]}"
+        assert files.read_step("02-pressed.yaml", asked).config["if"]
