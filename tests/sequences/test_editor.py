@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
 
 from newsletter import clock
 from newsletter.database.engine import db, transaction
@@ -49,7 +50,7 @@ def test_steps_are_numbered_as_emails_and_say_their_waits(series: int) -> None:
     assert asks.wait == "right after that"
 
 
-def test_how_far_each_email_got(series: int) -> None:
+def test_how_far_each_email_got_on_both_databases(app: Flask, series: int) -> None:
     alice, bob, charlie = (person(name) for name in ("Alice", "Bob", "Charlie"))
     for reader in (alice, bob):
         join(series, reader)
@@ -69,7 +70,7 @@ def test_how_far_each_email_got(series: int) -> None:
     assert reach.pressed(db.session(), step(series, "more").id) == []
 
 
-def test_the_numbers_of_one_step_are_not_those_of_another_that_begins_alike(series: int) -> None:
+def test_the_numbers_of_one_step_are_not_those_of_another_that_begins_alike(app: Flask, series: int) -> None:
     """step:1 and step:11 begin alike."""
     alice = person("Alice")
     join(series, alice)
