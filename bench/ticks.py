@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from sqlalchemy import text
 
@@ -40,10 +39,12 @@ SENT = text(
 
 
 def _enroll_everybody(now: datetime) -> None:
-    with scratch() as folder, transaction() as session:
+    with scratch() as outer, transaction() as session:
+        folder = outer / "measured"
+        folder.mkdir()
         (folder / "series.yaml").write_text("name: Measured\n")
         for name, front in STEPS.items():
-            (Path(folder) / name).write_text(f"---\n{front}\n---\nSome words.\n")
+            (folder / name).write_text(f"---\n{front}\n---\nSome words.\n")
         series = load_series(session, folder, now).id
         steps = session.execute(text("SELECT id FROM steps ORDER BY position")).scalars().all()
         given = {"series": series, "first": steps[0], "second": steps[1]}
