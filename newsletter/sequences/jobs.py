@@ -7,8 +7,8 @@ from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
 from newsletter.sequences import actions, entering, openings, pauses, pausing, planning
 
-# Readers per commit. Planning one costs a quarter of a millisecond, letting one join two to three: no other writer waits
-# longer than about half a second.
+# Readers per commit: planning one costs a quarter of a millisecond, letting one join two to three, so that no other
+# writer waits longer than about half a second.
 CHUNK = 200
 
 
