@@ -7,7 +7,7 @@
   const mover = document.querySelector("[data-mover]");
   const news = document.querySelector("[data-news]");
   if (!list || !mover || list.children.length < 2) return;
-  const EDGE = 70; // pixels from the window's edge at which the page scrolls along
+  const EDGE = 90; // pixels from the window's edge at which the page scrolls along; a phone's head has 64
   const steps = () => [...list.children];
   // Coming back from the page of an edit, the browser may show the order that was only tried.
   window.addEventListener("pageshow", (event) => event.persisted && window.location.reload());
@@ -26,6 +26,7 @@
 
   function letGo() {
     held.step.classList.remove("is-held");
+    held.step.style.transform = "";
     list.classList.remove("is-busy");
     held = null;
   }
@@ -57,18 +58,30 @@
     mover.submit();
   }
 
-  /* By pointer: the step follows in whole places, so that it always lies where it would come to lie. */
+  /* By pointer: the step follows the finger, and the others make room where its edge has passed their middle. */
   function middle(step) {
     const box = step.getBoundingClientRect();
     return box.top + box.height / 2;
   }
 
-  function follow(y) {
-    const { step } = held;
-    while (step.previousElementSibling && y < middle(step.previousElementSibling)) up(step);
-    while (step.nextElementSibling && y > middle(step.nextElementSibling)) down(step);
-    if (y < EDGE) window.scrollBy(0, -12);
-    else if (y > window.innerHeight - EDGE) window.scrollBy(0, 12);
+  function follow() {
+    const { step, y, grip } = held;
+    const top = y - grip;
+    while (step.previousElementSibling && top < middle(step.previousElementSibling)) up(step);
+    while (step.nextElementSibling && top + step.offsetHeight > middle(step.nextElementSibling)) down(step);
+    step.style.transform = "";
+    step.style.transform = `translateY(${top - step.getBoundingClientRect().top}px)`;
+  }
+
+  /* Near the window's edge the page goes along, for as long as the finger stays there. */
+  function scroll() {
+    if (!held) return;
+    const way = held.y < EDGE ? -1 : held.y > window.innerHeight - EDGE ? 1 : 0;
+    if (way) {
+      window.scrollBy({ top: way * 10, behavior: "instant" });
+      follow();
+    }
+    requestAnimationFrame(scroll);
   }
 
   function drag(handle, step) {
@@ -78,9 +91,14 @@
       handle.focus();
       handle.setPointerCapture(event.pointerId);
       take(step);
+      held.y = event.clientY;
+      held.grip = event.clientY - step.getBoundingClientRect().top;
+      scroll();
     });
     handle.addEventListener("pointermove", (event) => {
-      if (held && handle.hasPointerCapture(event.pointerId)) follow(event.clientY);
+      if (!held || !handle.hasPointerCapture(event.pointerId)) return;
+      held.y = event.clientY;
+      follow();
     });
     handle.addEventListener("pointerup", () => held && putDown());
     handle.addEventListener("pointercancel", () => held && putBack());
