@@ -32,7 +32,7 @@ from newsletter.delivery.models import Delivery
 from newsletter.errors import NotFound, SuppleError
 from newsletter.forecast import formats
 from newsletter.forecast import queries as forecasting
-from newsletter.sequences import entering
+from newsletter.sequences import crowds
 from newsletter.sequences import queries as sequences_queries
 from newsletter.settings import current
 
@@ -144,7 +144,7 @@ def _join(sequence_id: int, people: list[int], now: datetime) -> int:
     for start in track(starts, "Joining", console=progress, transient=True):
         with transaction() as session:
             group = people[start : start + JOIN_AT_ONCE]
-            joined += entering.join_crowd(session, sequence_id, group, "import", now)
+            joined += crowds.join(session, sequence_id, group, "import", now)
     return joined
 
 

@@ -5,11 +5,11 @@ A sweep costs what is new: happenings are rows that are taken away, dates are fo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import queries as accounts
@@ -21,10 +21,9 @@ from newsletter.audience.queries import Reader
 from newsletter.audience.rules import Happened
 from newsletter.civil import zone_of
 from newsletter.errors import InputError
-from newsletter.sequences import actions, dates, models, openings, triggers
-from newsletter.sequences.civil import minute
+from newsletter.sequences import actions, crowds, dates, openings, triggers
 from newsletter.sequences.models import Trigger, TriggerDate
-from newsletter.sequences.triggers import PACE, Kind, Opening
+from newsletter.sequences.triggers import Kind, Opening
 
 # What goals and exits may ask about.
 FACTS = frozenset({Happened.TAG, Happened.UNTAG, Happened.MAGNET, Happened.FIELD})
@@ -135,7 +134,7 @@ def take_in(session: Session, now: datetime, limit: int) -> int:
 def _let_crowds_join(
     session: Session, told: Sequence[Told], known: Sequence[Opening], readers: Mapping[int, Reader], now: datetime
 ) -> None:
-    crowds: dict[tuple[int, str], list[int]] = {}
+    groups: dict[tuple[int, str], list[int]] = {}
     for one in told:
         reader = readers.get(one.subscriber_id)
         # Most of a file without proof of consent may not get a series, and need no line each to say so.
@@ -144,30 +143,9 @@ def _let_crowds_join(
             wanted = [int(one.what)] if asked else triggers.started_by(known, one.kind, one.what)
             for sequence_id in wanted:
                 source = "operator" if asked else f"{one.kind}:{one.what}"
-                crowds.setdefault((sequence_id, source), []).append(one.subscriber_id)
-    for (sequence_id, source), crowd in sorted(crowds.items()):
-        join_crowd(session, sequence_id, crowd, source, now)
-
-
-def join_crowd(session: Session, sequence_id: int, crowd: Collection[int], source: str, now: datetime) -> int:
-    """Let many join one after another in time, ten a minute, behind crowds that are joining already (semantics 3.19).
-
-    Returns how many joined; who had the series before takes nobody's turn.
-    """
-    # The key stays free: who joins otherwise meanwhile must not wait.
-    found = select(models.Sequence).where(models.Sequence.id == sequence_id).with_for_update(key_share=True)
-    series = session.scalars(found.execution_options(populate_existing=True)).one_or_none()
-    if series is None:  # deleted since somebody asked for it
-        return 0
-    moment = max(minute(now), series.crowd_until or now)
-    joined = 0
-    for subscriber_id in crowd:
-        if actions.enroll(session, sequence_id, subscriber_id, source, minute(moment)):
-            moment += PACE
-            joined += 1
-    if joined:
-        series.crowd_until = moment
-    return joined
+                groups.setdefault((sequence_id, source), []).append(one.subscriber_id)
+    for (sequence_id, source), crowd in sorted(groups.items()):
+        crowds.join(session, sequence_id, crowd, source, now)
 
 
 def join_by_date(session: Session, now: datetime, limit: int) -> int:

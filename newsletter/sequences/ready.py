@@ -95,6 +95,14 @@ def last_round(session: Session, sequence_id: int, subscriber_id: int) -> Enroll
     return session.scalar(found.order_by(Enrollment.round.desc()).limit(1))
 
 
+def last_rounds(session: Session, sequence_id: int, subscriber_ids: Collection[int]) -> dict[int, Enrollment]:
+    """Each of these people's last time in a sequence, by their ids; who was never in it is left out."""
+    found = select(Enrollment).where(
+        Enrollment.sequence_id == sequence_id, among(session, Enrollment.subscriber_id, subscriber_ids)
+    )
+    return {row.subscriber_id: row for row in session.scalars(found.order_by(Enrollment.round))}
+
+
 def plain_round(row: Enrollment) -> Round:
     """A stored round as the planner sees it."""
     return Round(row.state, row.ended_at)

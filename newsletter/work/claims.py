@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -28,6 +28,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
 from newsletter.database.base import Base
+
+Key = TypeVar("Key", int, str)
 
 
 def kind_of(session: Session) -> str:
@@ -78,21 +80,22 @@ def claiming(
     return update(model).where(key.in_(select(once.c[0]))).values(**values).returning(key, *returning)
 
 
-def among(session: Session, key: InstrumentedAttribute[int], ids: Collection[int]) -> ColumnElement[bool]:
+def among(session: Session, key: InstrumentedAttribute[Key], ids: Collection[Key]) -> ColumnElement[bool]:
     """Whether `key` is one of `ids`, as one parameter: writing out 400 of them costs 15 to 50 us for each."""
     kind = kind_of(session)
-    return _among(kind, key, bindparam(None, listed(kind, ids), type_=_LISTS.get(kind)))
+    return _among(kind, key, bindparam(None, listed(kind, ids), type_=_list_of(kind, key)))
 
 
 def among_given(kind: str, key: InstrumentedAttribute[int]) -> ColumnElement[bool]:
     """Whether `key` is one of the `ids` that the statement is run with, as `listed` writes them."""
-    return _among(kind, key, bindparam("ids", type_=_LISTS.get(kind)))
+    return _among(kind, key, bindparam("ids", type_=_list_of(kind, key)))
 
 
-_LISTS = {"postgresql": postgresql.ARRAY(Integer)}
+def _list_of(kind: str, key: InstrumentedAttribute[Any]) -> TypeEngine[Any] | None:
+    return postgresql.ARRAY(key.type) if kind == "postgresql" else None
 
 
-def _among(kind: str, key: InstrumentedAttribute[int], ids: BindParameter[Any]) -> ColumnElement[bool]:
+def _among(kind: str, key: InstrumentedAttribute[Any], ids: BindParameter[Any]) -> ColumnElement[bool]:
     if kind == "postgresql":
         return key == func.any(ids)
     return key.in_(select(func.json_each(ids).table_valued("value").c.value))
@@ -132,6 +135,22 @@ def insert_rows(
             index_elements=[column.key for column in unique]
         )
         session.connection().execute(statement, [dict(row) for row in rows])
+
+
+def insert_new(
+    session: Session,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    unique: list[InstrumentedAttribute[Any]],
+    key: InstrumentedAttribute[int],
+) -> list[int]:
+    """The same as `insert_rows`; returns the keys of the rows that are new."""
+    if not rows:
+        return []
+    elements = [column.key for column in unique]
+    statement = _insert(kind_of(session), model).on_conflict_do_nothing(index_elements=elements).returning(key)
+    return list(session.connection().execute(statement, [dict(row) for row in rows]).scalars())
 
 
 def insert_missing(
