@@ -12,7 +12,20 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench import crash, distance, everyday, growth, ledger, making, planning, profiling, sending, ticks, waiting
+from bench import (
+    anatomy,
+    crash,
+    distance,
+    everyday,
+    growth,
+    ledger,
+    making,
+    planning,
+    profiling,
+    sending,
+    ticks,
+    waiting,
+)
 from bench.processes import hold_to_two_cores
 from bench.sizes import FULL, QUICK, TINY, Sizes
 from bench.table import Line, say, show
@@ -28,6 +41,7 @@ PARTS: dict[str, Callable[[Sizes], list[Line]]] = {
     "growth": growth.measure,
     "distance": distance.measure,
     "crash": crash.measure,
+    "anatomy": anatomy.measure,
     "profiling": profiling.measure,
 }
 ONLY_BY_NAME = {"profiling"}

@@ -116,8 +116,9 @@ def tag_ids(session: Session, names: Sequence[str]) -> dict[str, int]:
 
 def suppressed(session: Session, fingerprints: Iterable[str]) -> dict[str, str]:
     """Why nothing may be sent to these, by keyed hash; those that may get something are left out."""
-    found = select(Suppression.fingerprint, Suppression.reason).where(Suppression.fingerprint.in_(list(fingerprints)))
-    return {fingerprint: reason for fingerprint, reason in session.execute(found)}  # noqa: C416
+    these = among(session, Suppression.fingerprint, list(fingerprints))
+    found = session.connection().execute(select(Suppression.fingerprint, Suppression.reason).where(these))
+    return {fingerprint: reason for fingerprint, reason in found}  # noqa: C416
 
 
 def suppressed_because(session: Session, fingerprint: str) -> str | None:

@@ -68,7 +68,8 @@ class Line:
         self.told = False  # and whether that was written down
         self.accepted = 0  # and not reported yet
         self.kept_at = self.turned_at = self.reported_at = time.monotonic()
-        self.again_at = 0.0  # before this moment nothing more is claimed
+        self.again_at = 0.0  # before this moment nothing is claimed, because nothing more was due
+        self.urgent_at = 0.0  # and before this one nothing urgent, as long as there is enough at hand
         self.held_until: datetime | None = None  # the relay's budget is spent till then, and more is due
 
     @property
@@ -81,13 +82,13 @@ class Line:
 
         Returns how many were claimed.
         """
-        now = time.monotonic()
-        if self.problem or now < self.again_at:
+        now, low = time.monotonic(), len(self.ready) <= rules.BATCH // 2
+        if self.problem or now < (self.again_at if low else self.urgent_at):
             return 0
-        low = len(self.ready) <= rules.BATCH // 2
         lanes = self.way.lanes if low else [lane for lane in self.way.lanes if lane is not Lane.BULK]
         claimed = self._claim(lanes)
-        if not low or len(claimed) < rules.BATCH // 2:
+        self.urgent_at = now + PAUSE
+        if low and len(claimed) < rules.BATCH // 2:
             self.again_at = now + PAUSE
         if claimed:
             self._gather(claimed)
