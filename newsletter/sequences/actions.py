@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import literal, select, true, update
+from sqlalchemy import delete, literal, select, true, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from newsletter.accounts import queries as accounts
@@ -17,7 +17,7 @@ from newsletter.audience import rules as audience_rules
 from newsletter.audience.models import Subscriber
 from newsletter.delivery import actions as delivery
 from newsletter.sequences import facts, pauses, queries, ready, rules
-from newsletter.sequences.models import Enrollment, Sequence
+from newsletter.sequences.models import Enrollment, PausedReader, PauseWork, Sequence
 from newsletter.sequences.rules import UNDER_WAY, EnrollmentState, Place
 from newsletter.work.claims import insert_missing
 
@@ -203,6 +203,7 @@ def forget(session: Session, subscriber_id: int) -> None:
             state=EnrollmentState.EXITED, next_step_id=None, next_due_at=None, ended_why="erased"
         )
     )
+    session.execute(delete(PausedReader).where(PausedReader.subscriber_id == subscriber_id))
 
 
 def absorb(session: Session, keep_id: int, drop_id: int) -> None:
@@ -218,4 +219,18 @@ def absorb(session: Session, keep_id: int, drop_id: int) -> None:
     for row in rows:
         if stays[row.sequence_id] == row.subscriber_id == drop_id:
             row.subscriber_id = keep_id
+    _absorb_pause(session, keep_id, drop_id)
     session.flush()
+
+
+def _absorb_pause(session: Session, keep_id: int, drop_id: int) -> None:
+    """Paused under one of two records is paused; the worker holds what came with the other (semantics 3.15)."""
+    both = select(PausedReader).where(PausedReader.subscriber_id.in_((keep_id, drop_id)))
+    found = session.scalars(both.order_by(PausedReader.since)).all()
+    if found:
+        since = found[0].since
+        for row in found:
+            session.delete(row)
+        session.flush()
+        session.add(PausedReader(subscriber_id=keep_id, since=since))
+        session.add(PauseWork(subscriber_id=keep_id, choice="", at=since, after_id=0))

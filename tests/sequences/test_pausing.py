@@ -10,7 +10,9 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from newsletter import clock
+from newsletter.audience import actions as audience
 from newsletter.database.engine import db, transaction
+from newsletter.delivery import actions as delivery
 from newsletter.delivery import jobs as delivery_jobs
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import OVERDUE, PAUSED, State
@@ -277,3 +279,24 @@ def test_3_16_the_end_of_a_pause_decides_nothing_about_what_was_too_late_before(
     resume(Scope(series), Choice.SPACED, late + timedelta(days=1))
     turn(late + timedelta(days=1))
     assert (emails(alice)[0].due_at, sent(alice)) == (OVERDUE, [])
+
+
+@pytest.mark.parametrize("paused", ["kept", "dropped"])
+def test_3_15_paused_under_one_of_two_records_is_paused(series: int, alice: int, paused: str) -> None:
+    other = person("Alice2")
+    pause(Scope(None, alice if paused == "kept" else other))
+    with transaction() as session:
+        audience.merge(session, alice, other, absorb=[actions.absorb, delivery.absorb], secret="s", now=TUESDAY)
+    work_off(TUESDAY)
+    run(END)
+    assert (enrollment(alice).held_why, sent(alice)) == (pauses.READER, [])
+    assert resume(Scope(None, alice))
+    run(END)
+    assert len(sent(alice)) == 3
+
+
+def test_an_erased_person_leaves_no_pause_behind(series: int, alice: int) -> None:
+    pause(Scope(None, alice))
+    with transaction() as session:
+        actions.forget(session, alice)
+    assert pauses_since(Scope(None, alice)) is None
