@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, insert, text
+from sqlalchemy.orm import Session
 
 from bench.place import Place, postgresql, sqlite
 from bench.sizes import Sizes
@@ -20,7 +22,9 @@ from newsletter import clock
 from newsletter.broadcasts import actions as broadcasts
 from newsletter.database.engine import db, transaction
 from newsletter.forecast import queries
-from newsletter.sequences.models import Sequence, Step
+from newsletter.sequences import queries as sequences
+from newsletter.sequences.models import Enrollment, Sequence, Step
+from newsletter.sequences.rules import Course, Kind, Way, due, fit, minute, zone_of
 
 DAYS = 30
 GOAL = 20.0  # seconds
@@ -35,47 +39,69 @@ ZONES = (
     "",
 )
 LETTER = "---\nsubject: News {{ subscriber.first_name or 'for you' }}\npreheader: News\n---\nHello.\n"
-ENROLL = """
-INSERT INTO enrollments (sequence_id, subscriber_id, round, state, source, enrolled_at, waits_since, next_step_id,
-                         next_due_at, ended_why, held_why, skips)
-SELECT :sequence, id, 1, 'active', 'bench', {joined}, {joined}, :step, {due}, '', '', '[]'
-FROM subscribers WHERE id % 2 = :half
-"""
-MINUTES = {
-    "sqlite": "strftime('%Y-%m-%d %H:%M:00.000000', 'now', '{sign}' || (id * 7919 % {span}) || ' minutes')",
-    "postgresql": "date_trunc('minute', now()) {sign} make_interval(mins => (id * 7919 % {span})::int)",
-}
 
 
 def fill(place: Place) -> None:
-    """Two series of eight steps, everybody in one of them somewhere before its first email, three broadcasts."""
-    kind = "sqlite" if place.url.startswith("sqlite") else "postgresql"
+    """Two series of eight steps, everybody somewhere in one of them, and three emails to everybody."""
     now = clock.now()
-    with place.application(), transaction() as session:
-        names = ", ".join(f"('{name}', {number})" for number, name in enumerate(ZONES))
-        session.execute(
-            text(
-                f"WITH zones(name, number) AS (VALUES {names}) UPDATE subscribers SET timezone = "  # noqa: S608
-                f"(SELECT name FROM zones WHERE number = subscribers.id % {len(ZONES)})"
-            ).execution_options(synchronize_session=False)
-        )
-        for half in (0, 1):
-            series = Sequence(slug=f"series-{half}", name=f"Series {half}", created_at=now)
-            session.add(series)
-            session.flush()
-            first = _steps(session, series.id, windowed=half == 0)
-            given = {"sequence": series.id, "step": first, "half": half}
-            joined = MINUTES[kind].format(sign="-", span=20 * 1440)
-            due = MINUTES[kind].format(sign="+", span=4 * 1440)
-            session.execute(text(ENROLL.format(joined=joined, due=due)), given)
-        for days in (3, 10, 17):
-            broadcasts.queue_from_file(session, LETTER, "all", now + timedelta(days=days), now)
-    with place.application(), db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+    with place.application():
+        with transaction() as session:
+            ids = [_series(session, half) for half in (0, 1)]
+            courses = sequences.courses(session, ids)
+            session.execute(_zones().execution_options(synchronize_session=False))
+            for days in (3, 10, 17):
+                broadcasts.queue_from_file(session, LETTER, "all", now + timedelta(days=days), now)
+        people = db.session.execute(text("SELECT id, timezone FROM subscribers ORDER BY id")).all()
+        with transaction() as session:
+            rows = [_enrollment(courses[ids[number % 2]], number, zone, now) for number, zone in people]
+            session.execute(insert(Enrollment), rows)
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE"))
 
 
-def _steps(session: object, sequence_id: int, *, windowed: bool) -> int:
-    first = 0
+def _zones() -> TextClause:
+    names = ", ".join(f"('{name}', {number})" for number, name in enumerate(ZONES))
+    return text(
+        f"WITH zones(name, number) AS (VALUES {names}) UPDATE subscribers SET timezone = "  # noqa: S608
+        f"(SELECT name FROM zones WHERE number = subscribers.id % {len(ZONES)})"
+    )
+
+
+def _series(session: Session, half: int) -> int:
+    series = Sequence(slug=f"series-{half}", name=f"Series {half}", created_at=clock.now())
+    session.add(series)
+    session.flush()
+    _steps(session, series.id, windowed=half == 0)
+    return series.id
+
+
+def _enrollment(course: Course, number: int, zone_name: str, now: datetime) -> dict[str, Any]:
+    """A reader who joined up to 18 days ago, at their own minute, and has had the emails that were due since."""
+    minutes, zone = number * 7919 % (18 * 1440), zone_of(zone_name)
+    joined = minute(now - timedelta(minutes=minutes))
+    emails = [step for step in course.steps if step.kind == Kind.EMAIL]
+    waits = emails[minutes // (3 * 1440)]
+    had = minutes // (3 * 1440) * 3
+    way = Way(joined, joined)
+    if had:
+        sent = joined + timedelta(days=had)
+        if waits.timing.window:
+            sent = fit(waits.timing, sent - timedelta(days=1), zone)
+        way = Way(joined, sent, sent)
+    return {
+        "sequence_id": course.id,
+        "subscriber_id": number,
+        "round": 1,
+        "source": "bench",
+        "enrolled_at": joined,
+        "waits_since": way.since,
+        "last_sent_at": way.sent_at,
+        "next_step_id": waits.id,
+        "next_due_at": due(course, waits, way, zone=zone, now=now),
+    }
+
+
+def _steps(session: Session, sequence_id: int, *, windowed: bool) -> None:
     kinds = ("email", "email", "condition", "email", "tag", "email", "email", "email")
     for position, kind in enumerate(kinds, 1):
         row = Step(sequence_id=sequence_id, key=f"s{position}", position=position, kind=kind, config={}, weekdays=127)
@@ -86,10 +112,7 @@ def _steps(session: object, sequence_id: int, *, windowed: bool) -> int:
             row.config = {"if": {"tag": "client"}, "then": "s6", "else": ""}
         if kind == "tag":
             row.config = {"add": ["warm"], "remove": []}
-        session.add(row)  # type: ignore[attr-defined]
-        session.flush()  # type: ignore[attr-defined]
-        first = first or row.id
-    return first
+        session.add(row)
 
 
 def timed(place: Place) -> tuple[float, int, int]:

@@ -38,6 +38,7 @@ MORE_QUERIES = {
     "newsletter/delivery/overdue.py": "what is held because it is late, for the operator who decides",
     "newsletter/delivery/timeline.py": "one email's story, with the clicks in it",
     "newsletter/sequences/versions.py": "what a series has been, whom an edit moves and what was sent because of it",
+    "newsletter/forecast/reading.py": "what the forecast knows of each reader before it runs",
     "newsletter/forecast/records.py": "what the calendar reads of the rooms below; queries.py is the forecast",
 }
 # Who opens a transaction without being a front, and why.

@@ -15,12 +15,22 @@ from newsletter.sequences.triggers import Opening
 
 @dataclass(frozen=True, slots=True)
 class Sendout:
-    """A queued broadcast: whom it reaches is asked when it starts; `tag` "" and `person` 0 mean everybody."""
+    """A broadcast whose readers are not all in the ledger: who has the `tag` ("": everybody) is asked when it starts.
+
+    `person`: only to that reader (0: to all). One that has started reaches those behind `after` up to `through`.
+    """
 
     id: int
     send_at: datetime
     tag: str = ""
     person: int = 0
+    after: int = 0
+    through: int | None = None
+
+    def may_reach(self, subscriber_id: int) -> bool:
+        """Whether it goes to that reader, as far as their tags do not decide."""
+        within = self.after < subscriber_id and (self.through is None or subscriber_id <= self.through)
+        return within and self.person in {0, subscriber_id}
 
 
 @dataclass(frozen=True)
@@ -50,11 +60,6 @@ class House:
         steps = (step for course in self.courses.values() for step in course.steps if not step.deleted)
         named = {slugs[to] for step in steps if step.kind == Kind.MOVE and (to := step.config.get("to")) in slugs}
         return tuple(sorted(named | {one.sequence_id for one in self.openings}))
-
-    @cached_property
-    def named(self) -> frozenset[int]:
-        """Readers to whom a broadcast goes by name."""
-        return frozenset(one.person for one in self.sendouts if one.person)
 
     def with_course(self, course: Course) -> House:
         """The same house with a course as it would be after an edit."""

@@ -55,7 +55,8 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
     ids = list(stopped)
     courses = sequences.courses(session, ids)
     triggers_there = tuple(openings.all_of(session))
-    queued = [broadcasts.find(session, number) for number in broadcasts.due(session, until)]
+    unplanned = [*broadcasts.starting(session), *broadcasts.due(session, until)]
+    queued = [broadcasts.find(session, number) for number in unplanned]
     house = House(
         courses=courses,
         sendouts=tuple(_sendout(one, now) for one in queued),
@@ -75,7 +76,8 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
 
 def _sendout(row: Broadcast, now: datetime) -> Sendout:
     who = broadcast_rules.audience(row.audience)
-    return Sendout(row.id, row.send_at or now, who.tag, who.person)
+    through = row.through_id if row.state == BroadcastState.STARTING else None
+    return Sendout(row.id, row.send_at or now, who.tag, who.person, row.planned_to if through else 0, through)
 
 
 @lru_cache(maxsize=1000)
@@ -303,9 +305,3 @@ class _Rows:
 
 def _begins(reason: str) -> str:
     return reason.partition(":enrollment")[0]
-
-
-def starting(session: Session) -> Sequence[Broadcast]:
-    """Broadcasts that are being proved or planned: their readers are fixed, their rows not all in the ledger yet."""
-    found = select(Broadcast).where(Broadcast.state == BroadcastState.STARTING)
-    return session.scalars(found.order_by(Broadcast.id)).all()

@@ -86,10 +86,10 @@ class Days:
         self.rounds = dict(life.rounds)
         self.told = list(life.told)
         self.dates = sorted(life.dates, key=lambda one: (one.next_at, one.opening_id))
-        self.coming = list(house.sendouts)
+        self.coming = [one for one in house.sendouts if one.may_reach(life.subscriber_id)]
         self.starting: list[Sendout] = []
-        named = life.subscriber_id if life.subscriber_id in house.named else 0
-        self.alike = named, life.paused, life.downloaded, tuple(sorted(life.fields.items())), life.presses
+        coming = tuple(one.id for one in self.coming)
+        self.alike = coming, life.paused, life.downloaded, tuple(sorted(life.fields.items())), life.presses
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The next whole minute at which something is due."""
@@ -302,7 +302,7 @@ class Days:
         return bool(planned or self.starting)
 
     def _reaches(self, one: Sendout) -> bool:
-        return one.person in {0, self.life.subscriber_id} and (not one.tag or one.tag in self.tags)
+        return not one.tag or one.tag in self.tags
 
     # The ledger
 

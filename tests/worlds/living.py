@@ -63,7 +63,7 @@ def only_concerned() -> Iterator[None]:
         worker.JOBS = before
 
 
-def live(now: datetime, days: int, *, glances: int = 0, seed: int = 0) -> Lived:
+def live(now: datetime, days: float, *, glances: int = 0, seed: int = 0, every_minute: bool = False) -> Lived:
     """Let the worker take its turn now and at every whole minute from which something is due.
 
     That the minutes between may be left out is shown, not believed: at `glances` of them, taken at random, the worker
@@ -75,7 +75,7 @@ def live(now: datetime, days: int, *, glances: int = 0, seed: int = 0) -> Lived:
     while moment is not None and moment <= until:
         _turn(moment)
         turns += 1
-        following = next_minute(moment)
+        following = _whole(moment + timedelta(seconds=1)) if every_minute else next_minute(moment)
         between = int(((following or until) - moment) / MINUTE) - 1
         if glances > idle and between > 1 and chance.random() < 0.3:
             glance = _whole(moment) + chance.randint(1, between) * MINUTE

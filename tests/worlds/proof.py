@@ -33,7 +33,6 @@ class Proof:
     world: World
     foreseen: list[Seen]
     lived: Lived
-    moved: int
 
     @property
     def differences(self) -> list[str]:
@@ -80,18 +79,19 @@ def prove(seed: int, days: int = DAYS) -> Proof:
     worker.failed.clear()
     with nullcontext() if seed % EVERY_JOB == 0 else only_concerned():
         world = invent(seed)
-        rows = _foreseen(world, days)
+        rows = foreseen(world, days)
         lived = live(world.now, days, glances=GLANCES, seed=seed)
-    seen = sorted(_seen(row) for row in rows)
-    return Proof(world, seen, lived, sum(row.moved_from is not None for row in rows))
+    return Proof(world, rows, lived)
 
 
-def _foreseen(world: World, days: int) -> list[Row]:
+def foreseen(world: World, days: int) -> list[Seen]:
+    """What the forecast says, sorted."""
     db.session.rollback()
     with clock.standing_at(world.now):
         rows = list(forecast(db.session(), world.now, days))
     db.session.rollback()
-    return rows
+    world.note("moved in the forecast:", sum(row.moved_from is not None for row in rows))
+    return sorted(_seen(row) for row in rows)
 
 
 def _seen(row: Row) -> Seen:

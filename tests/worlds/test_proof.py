@@ -1,0 +1,69 @@
+"""The proof itself: it fails when the planner is another one, and holds on PostgreSQL and with every minute lived."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from newsletter import clock
+from newsletter.forecast import simulating
+from newsletter.sequences import rules
+from tests.worlds.inventing import invent
+from tests.worlds.living import MINUTE, live, only_concerned
+from tests.worlds.proof import foreseen, prove
+
+SEEDS = (5, 14, 18, 22)
+
+
+def a_minute_late(*args: Any, **names: Any) -> Any:
+    """The planner, broken: every step after an email is due a minute later."""
+    place, effects = rules.passed(*args, **names)
+    return (replace(place, due_at=place.due_at + MINUTE) if place.due_at else place), effects
+
+
+def test_3_21_the_proof_fails_when_forecast_and_worker_plan_differently(
+    emptied: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulating, "passed", a_minute_late)
+    failed = []
+    for seed in SEEDS:
+        emptied()
+        failed += prove(seed).differences
+    assert failed
+
+
+def test_3_21_the_proof_fails_when_the_forecast_forgets_other_emails_of_the_day(
+    emptied: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulating.Days, "_verdict", lambda *_: None)
+    failed = []
+    for seed in SEEDS:
+        emptied()
+        failed += prove(seed).differences
+    assert failed
+
+
+@pytest.mark.parametrize("seed", range(200, 206))
+def test_3_21_on_both_databases(app: Flask, seed: int) -> None:
+    shown = prove(seed)
+    assert not shown.differences, str(shown)
+
+
+def test_3_21_minute_by_minute_is_the_same_as_from_one_due_minute_to_the_next(emptied: Callable[[], None]) -> None:
+    """An hour of really every minute, around something that is due."""
+    emptied()
+    with only_concerned():
+        world = invent(18)
+        with clock.standing_at(world.now):
+            rows = foreseen(world, 30)
+        first = live(world.now, 1)
+        start = world.now + timedelta(days=1)
+        every = live(start, 1 / 24, every_minute=True)
+    assert every.turns >= 60
+    wanted = [row for row in rows if row.minute <= f"{start + timedelta(hours=1):%Y-%m-%d %H:%M}"]
+    assert sorted(first.emails + every.emails) == wanted
