@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from newsletter import clock, worker
 from newsletter.accounts import actions as accounts
@@ -17,11 +18,18 @@ from newsletter.broadcasts import rules as broadcast_rules
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Lane, State
+from newsletter.forecast import looking
 from newsletter.forecast.models import Outlook
 from tests.sequences.conftest import MONDAY, at, join, person, run, step
 
 PASSWORD = "long enough to be hard to guess"
 CALENDAR = "/admin/calendar"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request may work as long as it takes here: the machine of a test may be busy."""
+    monkeypatch.setattr(looking.look, "__defaults__", (60.0,))
 
 
 @pytest.fixture
@@ -55,9 +63,9 @@ def broadcast(subject: str, send_at: str, audience_of: str = "all") -> int:
 def test_charlie_the_stranger_is_refused(sqlite_app: Flask) -> None:
     charlie = sqlite_app.test_client()
     for path in ("", "/2026-03-04/step/1", "/2026-03-04/broadcast/1", "/2026-03-04/other/0", "/people/1", "/links"):
-        assert charlie.get(CALENDAR + path).location.startswith("/admin/sign-in"), path
+        assert charlie.get(f"/admin/calendar{path}").location.startswith("/admin/sign-in"), path
     for path in ("/find", "/ahead", "/again", "/links", "/links/1/revoke"):
-        assert charlie.post(CALENDAR + path).status_code == 403, path
+        assert charlie.post(f"/admin/calendar{path}").status_code == 403, path
     assert db.session.query(Outlook).count() == 0
 
 
@@ -143,7 +151,7 @@ def test_only_who_has_a_tag(operator: FlaskClient, series: int) -> None:
     assert "1 person" in look(operator, view="week", tag="yoga")
     assert "1 person" in look(operator, view="day", on="2026-03-04", tag="yoga")
     assert "2 people" in look(operator, view="week")
-    page = look(operator, path=f"{CALENDAR}/2026-03-04/step/{step(series, 'hello').id}", tag="yoga")
+    page = look(operator, path=f"/admin/calendar/2026-03-04/step/{step(series, 'hello').id}", tag="yoga")
     assert "alice@example.org" in page
     assert "bob@example.org" not in page
     run(at("2026-03-05T10:00"))
@@ -154,14 +162,14 @@ def test_one_reader_is_found_without_their_address_in_any_address(operator: Flas
     alice, bob = person("Alice"), person("Bob")
     join(series, bob)
     with clock.standing_at(MONDAY):
-        answer = operator.post(f"{CALENDAR}/find", data={"address": "Alice@example.org ", "view": "week"})
+        answer = operator.post("/admin/calendar/find", data={"address": "Alice@example.org ", "view": "week"})
     assert answer.status_code == 302
     assert f"reader={alice}" in answer.location
     assert "view=week" in answer.location
     assert "example" not in answer.location
     assert "Nothing of what you chose" in look(operator, view="week", reader=str(alice))
     assert "Hello Core series, email 1 1 person" in look(operator, view="week", reader=str(bob))
-    answer = operator.post(f"{CALENDAR}/find", data={"address": "nobody"}, follow_redirects=True)
+    answer = operator.post("/admin/calendar/find", data={"address": "nobody"}, follow_redirects=True)
     assert "Nobody with this address" in answer.text
     assert operator.get(CALENDAR, query_string={"reader": "999"}).status_code == 404
 
@@ -170,20 +178,20 @@ def test_3_17_who_gets_it_and_why_it_was_moved(operator: FlaskClient, series: in
     join(series, person("Alice"))
     person("Bob")
     number = broadcast("News", "2026-03-04T12:00")
-    page = look(operator, path=f"{CALENDAR}/2026-03-04/step/{step(series, 'hello').id}")
+    page = look(operator, path=f"/admin/calendar/2026-03-04/step/{step(series, 'hello').id}")
     assert "1 person will get it Why: email 1 of Core series, 2 days after joining" in page
     assert "Alice alice@example.org" in page
-    page = look(operator, path=f"{CALENDAR}/2026-03-04/broadcast/{number}")
+    page = look(operator, path=f"/admin/calendar/2026-03-04/broadcast/{number}")
     assert "bob@example.org" in page
     assert "alice@example.org" not in page
-    page = look(operator, path=f"{CALENDAR}/2026-03-05/broadcast/{number}")
+    page = look(operator, path=f"/admin/calendar/2026-03-05/broadcast/{number}")
     assert "alice@example.org" in page
     assert "moved from Wednesday because of Core series, email 1" in page
     assert "1 person would have got it on another day" in look(operator, view="day", on="2026-03-05")
     for moment in ("2026-03-04T07:00", "2026-03-04T12:00", "2026-03-05T12:00"):
         with clock.standing_at(at(moment)):
             worker.take_turn()
-    page = look(operator, now="2026-03-06T12:00", path=f"{CALENDAR}/2026-03-05/broadcast/{number}")
+    page = look(operator, now="2026-03-06T12:00", path=f"/admin/calendar/2026-03-05/broadcast/{number}")
     assert "1 person got it" in page
     assert "moved from Wednesday, to keep to one email a day" in page
 
@@ -191,7 +199,7 @@ def test_3_17_who_gets_it_and_why_it_was_moved(operator: FlaskClient, series: in
 def test_names_are_paged(operator: FlaskClient, series: int) -> None:
     for number in range(27):
         join(series, person(f"Reader{number:02}"))
-    path = f"{CALENDAR}/2026-03-04/step/{step(series, 'hello').id}"
+    path = f"/admin/calendar/2026-03-04/step/{step(series, 'hello').id}"
     first, second = look(operator, path=path), look(operator, path=path, page="2")
     assert "27 people will get it" in first
     assert len(set(re.findall(r"reader\d\d@", first))) == 25
@@ -202,13 +210,13 @@ def test_names_are_paged(operator: FlaskClient, series: int) -> None:
 def test_who_got_it(operator: FlaskClient, series: int) -> None:
     join(series, person("Alice"))
     run(at("2026-03-05T10:00"))
-    path = f"{CALENDAR}/2026-03-04/step/{step(series, 'hello').id}"
+    path = f"/admin/calendar/2026-03-04/step/{step(series, 'hello').id}"
     page = look(operator, now="2026-03-05T12:00", path=path)
     assert "1 person got it" in page
     assert "4 March 2026, 07:00 Hello" in page
     assert "Nobody gets it on this day" in look(operator, path=path.replace("03-04", "03-11"))
-    assert "Nobody gets it on this day" in look(operator, path=f"{CALENDAR}/2026-03-11/step/999")
-    assert "Nobody gets it on this day" in look(operator, path=f"{CALENDAR}/2026-03-11/other/0")
+    assert "Nobody gets it on this day" in look(operator, path="/admin/calendar/2026-03-11/step/999")
+    assert "Nobody gets it on this day" in look(operator, path="/admin/calendar/2026-03-11/other/0")
 
 
 def test_further_than_a_month_is_not_worked_out(operator: FlaskClient, series: int) -> None:
@@ -243,7 +251,7 @@ def test_confirmations_and_gifts_stand_last_and_are_not_counted(operator: FlaskC
         )  # fmt: skip
     page = look(operator, view="week", on="2026-03-01")
     assert "Sunday, 1 March 08:00 Confirmations and gifts" in page
-    assert "Your gift" in look(operator, path=f"{CALENDAR}/2026-03-01/other/0")
+    assert "Your gift" in look(operator, path="/admin/calendar/2026-03-01/other/0")
 
 
 def test_the_calendar_is_in_the_navigation(operator: FlaskClient) -> None:
@@ -254,3 +262,42 @@ def test_whatever_day_is_asked_for_has_a_page(operator: FlaskClient) -> None:
     for view in ("month", "week", "day"):
         for days in (-400, -31, 0, 31, 400):
             look(operator, view=view, on=(date(2026, 3, 2) + timedelta(days=days)).isoformat())
+
+
+def test_a_large_list_shows_how_far_it_is_and_goes_on_by_itself(
+    operator: FlaskClient, series: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No request waits for the whole: the page's script asks for more until all is worked out."""
+    for name in ("Alice", "Bob"):
+        join(series, person(name))
+    with monkeypatch.context() as hurried:
+        hurried.setattr(looking.look, "__defaults__", (0.0,))
+        page = look(operator)
+        assert "Working out what is ahead for every single reader: 0 % done" in page
+        assert "The numbers below are still growing" in page
+        assert "Hello" not in page
+        assert "Nothing goes out" not in page
+        assert "Nobody gets it" not in look(
+            operator, path=f"/admin/calendar/2026-03-04/step/{step(series, 'hello').id}"
+        )
+        with clock.standing_at(at("2026-03-02T10:00")):
+            assert operator.post("/admin/calendar/ahead").json == {"share": 0, "done": False}
+    with clock.standing_at(at("2026-03-02T10:00")):
+        assert operator.post("/admin/calendar/ahead").json == {"share": 100, "done": True}
+    page = look(operator)
+    assert "Working out" not in page
+    assert "Hello" in page
+
+
+def test_it_is_worked_out_again_on_demand_and_the_page_stays_where_it_was(operator: FlaskClient, series: int) -> None:
+    alice = person("Alice")
+    join(series, alice)
+    look(operator)
+    before = db.session.scalars(select(Outlook.id)).one()
+    with clock.standing_at(at("2026-03-02T10:00")):
+        answer = operator.post(
+            "/admin/calendar/again", data={"view": "week", "on": "2026-03-04", "only": "core-series"}
+        )
+    assert answer.location == "/admin/calendar?view=week&on=2026-03-04&only=core-series"
+    db.session.rollback()
+    assert db.session.scalars(select(Outlook.id)).one() != before
