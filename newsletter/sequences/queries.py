@@ -232,6 +232,7 @@ def reason_words(session: Session, text: str) -> str:
     name = sequence(session, row.sequence_id).name
     earlier = select(func.count()).where(
         models.Step.sequence_id == row.sequence_id,
+        models.Step.kind == Kind.EMAIL,
         models.Step.deleted_at.is_(None),
         models.Step.position < row.position,
     )

@@ -48,6 +48,8 @@ def test_steps_are_numbered_as_emails_and_say_their_waits(series: int) -> None:
     assert (asks.yes, asks.no) == ("on to the next step", "to email 3 “Last”")
     assert shown[0].wait == "2 days after joining, 7:00–9:00, in the reader's zone"
     assert asks.wait == "right after that"
+    more = queries.reason(step(series, "more").id, 1)
+    assert queries.reason_words(db.session(), more) == "Core series, email 2", "the outbox counts them the same"
 
 
 def test_how_far_each_email_got_on_both_databases(app: Flask, series: int) -> None:
