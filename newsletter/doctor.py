@@ -62,6 +62,7 @@ def examine() -> list[Finding]:
         _schema,
         _workers,
         _database_clock,
+        _database_durability,
         _queue,
         _disk,
         _mail,
@@ -114,6 +115,18 @@ def _database_clock() -> Iterator[Finding]:
             yield Finding(
                 f"The database's clock is {_minutes(abs(away))} {side} this machine's.",
                 "Let both machines set their clocks by NTP (timedatectl set-ntp true).",
+            )
+
+
+def _database_durability() -> Iterator[Finding]:
+    if current().database_url.startswith("postgresql"):
+        shown = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit') AND setting = 'off'"
+        for setting in db.session().scalars(text(shown)):
+            # Tried: after a crash of the server emails that had gone stood as planned again, and went twice.
+            yield Finding(
+                f"The database's setting {setting} is off: when it crashes it forgets what was sent, and sends again.",
+                f"Set {setting} = on in postgresql.conf and reload it.",
+                serious=False,
             )
 
 
