@@ -69,6 +69,7 @@ EXTRA_DOORWAYS = {
         "civil",
         "conditions",
         "dates",
+        "crowds",
         "differing",
         "drafts",
         "editing",
