@@ -17,11 +17,10 @@ from newsletter.sequences import pauses, queries
 from newsletter.sequences.pauses import Scope
 from newsletter.sequences.resuming import CHOICE_WORDS
 
-bp = admin_blueprint("rests", __name__, "/admin/pauses")
+bp = admin_blueprint("rests", __name__, "/admin/sequences/pauses")
 
 
-@bp.get("/effect", defaults={"kind": "everything", "number": 0})
-@bp.get("/<any(series, person):kind>/<int:number>/effect")
+@bp.get("/<any(series, person, everything):kind>/<int:number>/effect")
 def look(kind: str, number: int) -> str:
     """The effect of a pause, or of its end in each way; the buttons are those of the pause's own page."""
     session, now = db.session(), clock.now()
@@ -37,7 +36,7 @@ def look(kind: str, number: int) -> str:
         people=pauses.under_way(session, scope),
         LOOKED=LOOKED,
         choices=CHOICE_WORDS,
-        own=url_for("pauses.show", kind=kind, number=number) if number else url_for("pauses.all_series"),
+        own=url_for("pauses.show", kind=kind, number=number) if kind != "everything" else url_for("pauses.all_series"),
     )
 
 

@@ -233,11 +233,14 @@ def test_charlie_the_stranger_sees_and_changes_nothing(sqlite_app: Flask, series
         kept = editing.apply(session, series, Delete(step(series, "more").id), now=MONDAY)
         assert kept is not None
         number = kept.id
-    own = f"/admin/sequences/{series}"
-    assert charlie.get(f"{own}/versions").location.startswith("/admin/sign-in")
-    for path in ("edits", "edits/apply", f"versions/{number}/undo"):
+    assert charlie.get(f"/admin/sequences/{series}/versions").location.startswith("/admin/sign-in")
+    for path in (
+        f"/admin/sequences/{series}/edits",
+        f"/admin/sequences/{series}/edits/apply",
+        f"/admin/sequences/{series}/versions/{number}/undo",
+    ):
         fields = {"edit": "delete", "step": step(series, "hello").id}
-        assert charlie.post(f"{own}/{path}", data=fields).status_code == 403, path
+        assert charlie.post(path, data=fields).status_code == 403, path
     db.session.rollback()
     assert [one.key for one in versions.current(db.session(), series).living] == ["hello", "last"]
 

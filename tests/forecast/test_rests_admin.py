@@ -29,7 +29,7 @@ def pause(scope: Scope) -> None:
 
 def page(client: FlaskClient, path: str) -> str:
     with clock.standing_at(FRIDAY):
-        answer = client.get(f"/admin/pauses/{path}")
+        answer = client.get(f"/admin/sequences/pauses/{path}")
     assert answer.status_code == 200, path
     return re.sub(r"\s+", " ", answer.text)
 
@@ -66,13 +66,13 @@ def test_3_15_the_page_shows_the_three_ways_with_their_buttons(operator: FlaskCl
         assert means in shown
     assert "alice@example.org" in shown
     assert shown.count('name="do"') == 3
-    assert f'action="/admin/pauses/series/{series}"' in shown
+    assert f'action="/admin/sequences/pauses/series/{series}"' in shown
 
 
 def test_before_a_pause_the_page_says_what_it_would_keep_back(operator: FlaskClient, series: int) -> None:
     alice = person("Alice")
     join(series, alice, at("2026-03-05T10:00"))
-    for path in (f"series/{series}/effect", f"person/{alice}/effect", "effect"):
+    for path in (f"series/{series}/effect", f"person/{alice}/effect", "everything/0/effect"):
         assert "<strong>3 emails</strong> to <strong>1 person</strong>" in page(operator, path), path
     bob = person("Bob")
     assert "No email of it would go out" in page(operator, f"person/{bob}/effect")
@@ -80,10 +80,11 @@ def test_before_a_pause_the_page_says_what_it_would_keep_back(operator: FlaskCli
 
 def test_what_does_not_exist_is_not_found(operator: FlaskClient) -> None:
     for path in ("series/99/effect", "person/99/effect", "dance/1/effect"):
-        assert operator.get(f"/admin/pauses/{path}").status_code == 404, path
+        assert operator.get(f"/admin/sequences/pauses/{path}").status_code == 404, path
 
 
 def test_charlie_the_stranger_is_refused(sqlite_app: Flask, series: int) -> None:
     charlie = sqlite_app.test_client()
-    for path in (f"series/{series}/effect", "effect"):
-        assert charlie.get(f"/admin/pauses/{path}").location.startswith("/admin/sign-in")
+    for kind, number in (("series", series), ("person", 1), ("everything", 0)):
+        answer = charlie.get(f"/admin/sequences/pauses/{kind}/{number}/effect")
+        assert answer.location.startswith("/admin/sign-in"), kind
