@@ -17,6 +17,7 @@ from bench import (
     crash,
     distance,
     everyday,
+    forecast,
     growth,
     ledger,
     making,
@@ -25,6 +26,7 @@ from bench import (
     sending,
     ticks,
     waiting,
+    worlds,
 )
 from bench.processes import hold_to_two_cores
 from bench.sizes import FULL, QUICK, TINY, Sizes
@@ -40,6 +42,8 @@ PARTS: dict[str, Callable[[Sizes], list[Line]]] = {
     "ledger": ledger.measure,
     "growth": growth.measure,
     "distance": distance.measure,
+    "forecast": forecast.measure,
+    "worlds": worlds.measure,
     "crash": crash.measure,
     "anatomy": anatomy.measure,
     "profiling": profiling.measure,

@@ -171,7 +171,12 @@ def broadcast(file: Path, audience: str, at: datetime | None) -> None:
 def forecast(days: int, form: str) -> None:
     """Say who will get what, when and why."""
     now = clock.now()
-    rows = forecasting.forecast(db.session(), now, days)
+    with progress.status("Looking at the readers …") as status:
+
+        def told(seen: int) -> None:
+            status.update(f"Looking at the readers: {seen:,} so far …")
+
+        rows = list(forecasting.forecast(db.session(), now, days, told=told))
     if form == "table":
         zone = accounts_queries.zone_of(accounts_queries.studio(db.session()))
         table = Table(*formats.COLUMNS)

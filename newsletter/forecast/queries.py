@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
@@ -72,10 +73,21 @@ def _slices(
             slice_ids, ids = ids[:SLICE], ids[SLICE:]
         if not slice_ids:
             return
-        yield reading.lives(session, known, slice_ids, now, until)
+        yield _read(session, known, slice_ids, now, until)
         after, seen = slice_ids[-1], seen + len(slice_ids)
         if told:
             told(seen)
+
+
+def _read(session: Session, known: Known, ids: list[int], now: datetime, until: datetime) -> list[Life]:
+    """A slice, read without the collector of garbage: it would look through all these new values again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return reading.lives(session, known, ids, now, until)
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _is_wanted(one: Happening, known: Known, only: Only) -> bool:
@@ -94,7 +106,7 @@ def stretch(session: Session, now: datetime, until: datetime, after: int, limit:
     ids = reading.next_readers(session, known, until, after, limit)
     found = [
         Bare(one.at, life.subscriber_id, one.step_id, one.broadcast_id, one.moved_from)
-        for life in reading.lives(session, known, ids, now, until)
+        for life in _read(session, known, ids, now, until)
         for one in crowd.ahead(life)
     ]
     return found, ids[-1] if len(ids) == limit else None

@@ -20,6 +20,8 @@ LONGEST = 240  # seconds, on a machine that does much else
         ("ledger", "record the answer"),
         ("distance", "no pipelining"),
         ("ticks", "emails seen sent"),
+        ("forecast", "under way, PostgreSQL"),
+        ("worlds", "0 differ"),
     ],
 )
 def test_a_part_runs_at_its_smallest(part: str, says: str) -> None:
