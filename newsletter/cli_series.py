@@ -114,12 +114,18 @@ def _plan(session: Session, given: Folder, choices: Choices) -> tuple[list[str],
     if row is None:
         steps = [f"  {words}" for words in filediff.changes(folders.nothing(given), given)]
         return [f"The series {given.draft.slug} is new:", *steps], 0
-    said = _say(folders.tidy(folders.held(session, row.slug)), given)
+    held = folders.tidy(folders.held(session, row.slug))
+    said, reworded = _say(held, given), dict(filediff.reworded(held.draft, given.draft))
     if not said:
         return [], 0
     before, now = versions.current(session, row.id), clock.now()
     found = impact.of_change(session, row.id, before, Replace(given.draft).on(before), now, choices)
-    return [f"The series {row.slug} would change:", *said, *_people(found, choices)], found.at_once
+    reached = [
+        f"  The new words of {before.title(step.id)}: {_many(count, 'person', 'people')} will get them."
+        for step in before.living
+        if step.key in reworded and (count := versions.going_to_get(session, row.id, step, before))
+    ]
+    return [f"The series {row.slug} would change:", *said, *_people(found, choices), *reached], found.at_once
 
 
 def _people(found: Impact, choices: Choices) -> list[str]:

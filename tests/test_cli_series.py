@@ -124,6 +124,7 @@ def test_3_9_push_says_what_changes_and_for_how_many_before_it_writes(app: Flask
         assert "+Good night" in said
         assert "1 under way, 1 of them" in said
         assert "Email 1 “Hello”: 1 day later: 1 person." in said
+        assert "The new words of email 1: 1 person will get them." in said
         assert waits(alice).next_due_at == due, "nothing was written"
     assert run(app, "push", str(folder), types="y\n").exit_code == 0
     assert waits(alice).next_due_at == due + timedelta(days=1)
