@@ -137,20 +137,6 @@ def replan(session: Session, now: datetime, *, subscriber_id: int | None = None,
     return len(rows)
 
 
-def wake(session: Session, sequence_id: int, now: datetime) -> int:
-    """Let those who had all of an evergreen series go on to its new steps (semantics 3.11); returns how many do."""
-    course = queries.courses(session, [sequence_id])[sequence_id]
-    rows = ready.caught_up(session, sequence_id)
-    zones, woken = _zones(session, rows), 0
-    for row in rows:
-        place = rules.woken(course, queries.place(row), zone=zones[row.subscriber_id], now=now)
-        if place is not None:
-            row.state, row.next_step_id, row.next_due_at = EnrollmentState.ACTIVE, place.step_id, place.due_at
-            woken += 1
-    session.flush()
-    return woken
-
-
 def follow_zone(session: Session, now: datetime, limit: int) -> int:
     """Move up to `limit` waiting readers without a zone of their own into the studio's new one (semantics 3.8).
 

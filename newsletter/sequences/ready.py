@@ -70,14 +70,6 @@ def behind_the_zone(session: Session, zone: str) -> models.Sequence | None:
     return session.scalar(found)
 
 
-def caught_up(session: Session, sequence_id: int) -> Sequence[Enrollment]:
-    """Enrollments that had all of an evergreen sequence so far."""
-    found = select(Enrollment).where(
-        Enrollment.sequence_id == sequence_id, Enrollment.state == EnrollmentState.CAUGHT_UP
-    )
-    return session.scalars(_locked(found.order_by(Enrollment.id))).all()
-
-
 def in_asking(session: Session, subscriber_ids: Collection[int]) -> Sequence[Enrollment]:
     """What these people are in that has a goal or exits."""
     asks = or_(cast(models.Sequence.goal, String) != "{}", cast(models.Sequence.exits, String) != "[]")

@@ -307,11 +307,3 @@ def with_tags(facts: Facts, effect: Effect) -> Facts:
 def ending(*, evergreen: bool) -> EnrollmentState:
     """Where a reader stands who had the last step (semantics 3.11)."""
     return EnrollmentState.CAUGHT_UP if evergreen else EnrollmentState.FINISHED
-
-
-def woken(course: Course, place: Place, *, zone: ZoneInfo, now: datetime) -> Place | None:
-    """Where a reader goes on who had everything, when there is more now (semantics 3.11); None when there is not."""
-    step = course.after(place.last_id, place.skips)
-    if step is None:
-        return None
-    return replace(place, step_id=step.id, due_at=due(course, step, place, zone=zone, now=now))

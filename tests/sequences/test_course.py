@@ -35,7 +35,6 @@ from newsletter.sequences.rules import (
     moved,
     passed,
     why_not_enter,
-    woken,
 )
 
 BERLIN, TOKYO, HONOLULU = (ZoneInfo(name) for name in ("Europe/Berlin", "Asia/Tokyo", "Pacific/Honolulu"))
@@ -162,14 +161,6 @@ def test_3_11_an_evergreen_series_holds_who_had_everything_for_new_steps() -> No
     place, effects = arrive(way, enter(way, zone=BERLIN, now=MONDAY), NOTHING_KNOWN, zone=BERLIN, now=MONDAY)
     place, effects = passed(way, place, MONDAY, NOTHING_KNOWN, sent=True, zone=BERLIN)
     assert effects == [CaughtUp(MONDAY)]
-    assert woken(way, place, zone=BERLIN, now=MONDAY) is None, "nothing new"
-    longer = replace(way, steps=(*way.steps, Step(2, "b", 2, timing=Timing(3, window=MORNING))))
-    soon = woken(longer, place, zone=BERLIN, now=MONDAY + timedelta(days=1))
-    assert soon is not None
-    assert f"{soon.due_at:%a %H:%M}" == "Thu 06:00", "the delay counts from their last email"
-    late = woken(longer, place, zone=BERLIN, now=MONDAY + timedelta(days=30))
-    assert late is not None
-    assert f"{late.due_at:%d.%m. %H:%M}" == "02.04. 05:00", "never in the past, and in the window"
     assert walk(course(other("e", Kind.END), evergreen=True)) == ["finished Mon 10:00"], "an end is an end"
 
 

@@ -18,9 +18,10 @@ from newsletter.audience.models import Subscriber
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import jobs as delivery_jobs
 from newsletter.delivery.rules import State
-from newsletter.sequences import actions, jobs, wording
+from newsletter.sequences import actions, editing, edits, jobs, queries, wording
 from newsletter.sequences.models import Enrollment, Sequence, Step
-from newsletter.sequences.rules import EnrollmentState, Kind, Reentry
+from newsletter.sequences.moving import AtOnce, Choices
+from newsletter.sequences.rules import EnrollmentState, Kind, Reentry, Timing
 from tests.sequences.conftest import MONDAY, at, emails, enrollment, join, person, run, sent, turn
 
 Made = tuple[str, str, int, dict[str, Any]]  # key, kind, days of delay, config
@@ -241,14 +242,16 @@ def test_3_11_an_evergreen_series_goes_on_when_there_is_more(app: Flask) -> None
     with transaction() as session:
         audience.unsubscribe(session, charlie, "pressed the link", MONDAY)
     for number in (series, plain):
-        put(number, 2, "new", Kind.EMAIL, 1, {})
         with transaction() as session:
-            assert actions.wake(session, number, MONDAY + timedelta(days=10)) == (2 if number == series else 0)
+            last = queries.steps(session, number)[-1].id
+            new = edits.Add(last, Kind.EMAIL, Timing(1), source=wording.write("new", "", "Some words."))
+            choices = Choices(at_once=AtOnce.NOW, confirmed=2)
+            editing.apply(session, number, new, choices=choices, now=MONDAY + timedelta(days=10))
     run(MONDAY + timedelta(days=12))
     assert sent(alice) == [("a", "Mon 02.03. 10:00"), ("new", "Thu 12.03. 10:00")]
     assert sent(bob) == [("x", "Mon 02.03. 10:00")], "finished stays finished"
     assert ways(alice)[0] == ("core", 1, EnrollmentState.CAUGHT_UP, "")
-    assert ways(charlie) == [("core", 1, EnrollmentState.EXITED, "unsubscribed")]
+    assert sent(charlie) == [("a", "Mon 02.03. 10:00")]
 
 
 def test_3_11_who_waits_for_new_steps_can_leave(app: Flask) -> None:
