@@ -38,7 +38,7 @@ class House:
     """What is the same for all readers."""
 
     courses: Mapping[int, Course] = field(default_factory=dict)
-    sendouts: tuple[Sendout, ...] = ()
+    sendouts: tuple[Sendout, ...] = ()  # in the order of their moments
     openings: tuple[Opening, ...] = ()  # triggers: tags that steps give and dates let readers join
     stopped: frozenset[int] = frozenset()  # paused courses: who enters one stays where they begin (semantics 3.15)
     one_a_day: bool = True

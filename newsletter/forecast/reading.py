@@ -59,7 +59,7 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
     queued = [broadcasts.find(session, number) for number in unplanned]
     house = House(
         courses=courses,
-        sendouts=tuple(_sendout(one, now) for one in queued),
+        sendouts=tuple(sorted((_sendout(one, now) for one in queued), key=lambda one: (one.send_at, one.id))),
         openings=triggers_there,
         stopped=frozenset(one for one in ids if studio.series_paused_at or stopped[one]),
         one_a_day=studio.one_a_day,

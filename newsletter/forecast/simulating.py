@@ -86,6 +86,7 @@ class Days:
         self.rounds = dict(life.rounds)
         self.told = list(life.told)
         self.dates = sorted(life.dates, key=lambda one: (one.next_at, one.opening_id))
+        # In the order of their moments, as the house has them.
         self.coming = [one for one in house.sendouts if one.may_reach(life.subscriber_id)]
         self.starting: list[Sendout] = []
         coming = tuple(one.id for one in self.coming)
@@ -103,14 +104,15 @@ class Days:
     def turn(self, now: datetime) -> list[Happening]:
         """What leaves while a worker does all there is to do at one moment, again and again until nothing is left."""
         gone: list[Happening] = []
-        while True:
+        did: object = True
+        while did:
             did = (self.told or self.dates) and self._enter_due(now)
-            did = self._settle(now) or did
+            did = (self.ended and self._settle(now)) or did
             did = self._plan(now) or did
-            did = self._start(now) or did
-            did = self._send(now, gone) or did
-            if not did:
-                return gone
+            if self.starting or (self.coming and self.coming[0].send_at <= now):
+                did = self._start(now) or did
+            did = (self.waiting and self._send(now, gone)) or did
+        return gone
 
     def state(self, moment: datetime) -> object | None:
         """All that the days from `moment` on depend on, the same for readers who stand alike; None when nobody will.
@@ -213,8 +215,6 @@ class Days:
     # The planner
 
     def _settle(self, now: datetime) -> bool:
-        if not self.ended:
-            return False
         ended, self.ended = sorted(self.ended), []
         for number, at, sent in ended:
             walk = self.walks[number]

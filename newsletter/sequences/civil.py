@@ -57,7 +57,7 @@ def problem_with(timing: Timing) -> str:
 
 def minute(moment: datetime) -> datetime:
     """The minute a moment lies in; the planner counts in whole ones, so that a worker's seconds never add up."""
-    return moment.replace(second=0, microsecond=0)
+    return moment.replace(second=0, microsecond=0) if moment.second or moment.microsecond else moment
 
 
 @dataclass(frozen=True, slots=True)

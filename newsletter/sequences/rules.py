@@ -201,6 +201,8 @@ def left(course: Course, facts: Facts) -> str:
     """Why a reader leaves, in words: the goal is reached, or an exit is taken; empty when they stay."""
     if course.goal and holds(course.goal, facts):
         return "goal reached"
+    if not course.exits:
+        return ""
     return next((say(one) for one in course.exits if leaves(one, facts)), "")
 
 
