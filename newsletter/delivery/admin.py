@@ -15,7 +15,7 @@ from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions, health, ledger, overdue, relay_rows, timeline
 from newsletter.delivery.ledger import Filters
-from newsletter.delivery.rules import OVERDUE, PARKED, STATE_WORDS, EventKind, Lane, State
+from newsletter.delivery.rules import OVERDUE, PARKED, PAUSED, STATE_WORDS, EventKind, Lane, State
 from newsletter.errors import InputError
 
 bp = admin_blueprint("ledger", __name__, "/admin/ledger")
@@ -58,6 +58,8 @@ def emails() -> str:
         relays=[relay for relay in health.relays(session) if relay.problem],
         STATE_WORDS=STATE_WORDS,
         PARKED=PARKED,
+        OVERDUE=OVERDUE,
+        PAUSED=PAUSED,
         overdue=overdue.count(session),
         lanes=ledger.LANES,
         kinds=ledger.KINDS,
