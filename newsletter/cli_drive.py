@@ -82,7 +82,7 @@ def _told(session: Session, reader: Invented, stop: Stop, zone: ZoneInfo, brief:
     moved = f" ({stop.moved})" if stop.moved else ""
     if brief:
         return f"{when}  {stop.subject}{moved}"
-    made = driving.read(session, reader, stop)
+    made = driving.read(session, reader, stop, drawn=False)
     rule = "─" * 72
     if isinstance(made, SuppleError):
         return f"\n{rule}\n{when}{moved}\n{stop.subject}\n{rule}\nThis email cannot be made: {made}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -16,12 +17,16 @@ from newsletter.accounts import queries as accounts
 from newsletter.audience.queries import Reader
 from newsletter.delivery.composing import render
 from newsletter.delivery.letters import studio_in_mail
-from newsletter.errors import SuppleError
+from newsletter.errors import SourceError, SuppleError
+from newsletter.figures.exercises import EXERCISES
 from newsletter.forecast import reading
 from newsletter.forecast.lives import Happening, House, Life, Walk
 from newsletter.forecast.simulating import ahead
 from newsletter.forecast.subjects import subject
-from newsletter.messages.compiling import Rendered
+from newsletter.messages.compiling import CompiledMessage, Rendered, compile_message
+from newsletter.messages.images import FIGURE, Image
+from newsletter.messages.source import parse
+from newsletter.messages.studio import Studio
 from newsletter.sequences import queries as sequences
 from newsletter.sequences.letters import letter_of
 from newsletter.sequences.rules import (
@@ -210,14 +215,31 @@ class _Road:
         return self._titles[course_id]
 
 
-def read(session: Session, invented: Invented, stop: Stop) -> Rendered | SuppleError:
-    """The email of a stop as its reader would get it then, made by the code that sends; or why it cannot be made."""
-    row = sequences.step(session, stop.series_id, stop.step_id)
+def read(session: Session, invented: Invented, stop: Stop, *, drawn: bool = True) -> Rendered | SuppleError:
+    """The email of a stop as its reader would get it then, made by the code that sends; or why it cannot be made.
+
+    Whoever reads its text alone need not wait until its pictures are `drawn`: half a second for each, the first time.
+    """
+    row, studio = sequences.step(session, stop.series_id, stop.step_id), studio_in_mail(session)
     try:
-        letter = letter_of(compiled(row.source, studio_in_mail(session)), sequences.sequence(session, stop.series_id))
+        message = compiled(row.source, studio) if drawn else _undrawn(row.source, studio)
+        letter = letter_of(message, sequences.sequence(session, stop.series_id))
         return render(letter, person(invented), list(stop.tags), stop.at)[0]
     except SuppleError as problem:
         return problem
+
+
+@lru_cache(maxsize=64)
+def _undrawn(source: str, studio: Studio) -> CompiledMessage:
+    return compile_message(parse(source), studio, image=_described, marketing=True)
+
+
+def _described(source: str) -> Image:
+    """A picture of which only the description is asked."""
+    known = EXERCISES.get(source.removeprefix(FIGURE).partition(".")[0])
+    if known is None:
+        raise SourceError(f"There is no picture {source!r}.", remedy="Look at the text of the email.")
+    return Image(source, "", 1, 1, known.alt, b"", "image/png", source)
 
 
 def person(invented: Invented) -> Reader:

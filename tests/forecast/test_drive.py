@@ -97,6 +97,20 @@ def test_every_email_is_rendered_for_the_invented_reader_as_they_are_then(app: F
     assert "/unsubscribe/" in keen.html
 
 
+def test_its_text_is_the_same_without_its_pictures(sqlite_app: Flask) -> None:
+    with transaction() as session:
+        number = load_series(session, SHIPPED, MONDAY).id
+    stop = driven(number).emails[0]
+    drawn, undrawn = (read(db.session(), Invented(MONDAY), stop, drawn=how) for how in (True, False))
+    assert isinstance(drawn, Rendered)
+    assert isinstance(undrawn, Rendered)
+    assert "[Picture: " in undrawn.text
+    assert (undrawn.subject, undrawn.text) == (drawn.subject, drawn.text)
+    nobody = series({"series.yaml": ABOUT, "01-hello.md": email("hello", text="![](figure:nobody)")})
+    for how in (True, False):
+        assert "nobody" in str(read(db.session(), Invented(MONDAY), driven(nobody).emails[0], drawn=how))
+
+
 def test_an_email_that_cannot_be_made_says_why_and_the_others_are_there(app: Flask) -> None:
     number = series({"series.yaml": ABOUT, "01-hello.md": email("hello", text="{{ subscriber.shoe_size }}")})
     found = drive(db.session(), number, Invented(MONDAY))
