@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from time import monotonic
 from zoneinfo import ZoneInfo
 
 from newsletter import clock
@@ -46,7 +46,7 @@ class Looked:
 
 def look(patience: float = PATIENCE, *, anew: bool = False) -> Looked:
     """The days ahead, worked out for at most about `patience` seconds; `anew` does not take what is there."""
-    until, now = time.monotonic() + patience, clock.now()
+    until, now = monotonic() + patience, clock.now()
     session = db.session()
     marks = records.marks(session)
     done, under_way = outlooks.newest(session, done=True), outlooks.newest(session, done=False)
@@ -57,9 +57,9 @@ def look(patience: float = PATIENCE, *, anew: bool = False) -> Looked:
             actions.begin(writing, marks, now)
         under_way = _latest()
     size, took = FIRST, 0.0
-    while under_way.done_at is None and (began := time.monotonic()) + took < until:
+    while under_way.done_at is None and (began := monotonic()) + took < until:
         under_way = _slice(under_way, size, began)
-        took = time.monotonic() - began
+        took = monotonic() - began
         size = _next_size(size, took)
     if under_way.done_at is not None:
         return Looked(under_way, 100, True)
@@ -73,7 +73,7 @@ def _slice(outlook: Snapshot, size: int, began: float) -> Snapshot:
     zone = accounts.zone_of(accounts.studio(session))
     rows, last = stretch(session, outlook.begun_at, outlook.until, outlook.after, size)
     with transaction() as writing:
-        actions.add(writing, outlook, rows, last, zone, time.monotonic() - began, clock.now())
+        actions.add(writing, outlook, rows, last, zone, monotonic() - began, clock.now())
     return _latest()
 
 
@@ -88,11 +88,11 @@ def _latest() -> Snapshot:
 
 def look_back(days: list[date], zone: ZoneInfo, now: datetime, patience: float = PATIENCE / 2) -> Behind:
     """What was sent on these days until now, counted for at most about `patience` seconds, the latest day first."""
-    until, session = time.monotonic() + patience, db.session()
+    until, session = monotonic() + patience, db.session()
     begun = [day for day in reversed(days) if bounds(day, zone)[0] <= now]
     known = outlooks.counted_days(session, days[0], days[-1], zone)
     for day in begun:
-        if day not in known and time.monotonic() < until:
+        if day not in known and monotonic() < until:
             known[day] = _counted(day, zone, now)
     cells = [cell for day in begun for cell in known.get(day, ())]
     missing = sum(day not in known for day in begun)
@@ -100,9 +100,9 @@ def look_back(days: list[date], zone: ZoneInfo, now: datetime, patience: float =
 
 
 def _counted(day: date, zone: ZoneInfo, now: datetime) -> list[Cell]:
-    began, (start, end) = time.monotonic(), bounds(day, zone)
+    began, (start, end) = monotonic(), bounds(day, zone)
     cells = records.sent(db.session(), day, start, end)
-    if time.monotonic() - began > WORTH_KEEPING and end + MARGIN < now:
+    if monotonic() - began > WORTH_KEEPING and end + MARGIN < now:
         with transaction() as writing:
             actions.keep_day(writing, day, zone, cells, now)
     return cells

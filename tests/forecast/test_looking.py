@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -61,16 +62,18 @@ def test_3_21_the_slices_add_up_to_the_forecast(readers: int, monkeypatch: pytes
 
 def test_a_look_goes_on_where_the_last_one_stopped(readers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "FIRST", 4)
-    monkeypatch.setattr(looking, "_next_size", lambda size, _took: size)
+    steady, working = [0.0], looking._slice
+
+    def slow(*given: Any) -> Any:
+        steady[0] += 1.0  # a second for a slice, so there is no time for another
+        return working(*given)
+
+    monkeypatch.setattr(looking, "monotonic", lambda: steady[0])
+    monkeypatch.setattr(looking, "_slice", slow)
     shares = []
-    for _ in range(4):
-        with monkeypatch.context() as once:
-            steps = iter([0.0, 0.0, 1.0, 1.0, 1.0, 1.0])  # the second slice would be too late
-            once.setattr(looking.time, "monotonic", lambda steps=steps: next(steps))
-            looked = look(0.5)
+    for _ in range(3):
+        looked = look(0.5)
         shares.append((looked.done, looked.share))
-        if looked.done:
-            break
     assert [done for done, _ in shares] == [False, False, True]
     assert shares[0][1] < shares[1][1]
     assert sum(counted(looked.outlook).values()) == 30
