@@ -81,7 +81,7 @@ def apply(
     number = next_version(session, sequence_id)
     after = _write(session, sequence_id, after, now)
     kept = note(session, sequence_id, number, edit.words(before), before, after, operator_id, now)
-    moved = moves(session, sequence_id, before, after, now, finished=choices.finished)
+    moved = moves(session, sequence_id, before, after, now, finished=choices.finished, lock=True)
     if choices.at_once == AtOnce.NOW:
         count = sum(one.at_once(now) for one in moved)
         if count > choices.confirmed:
@@ -126,7 +126,14 @@ def next_version(session: Session, sequence_id: int) -> int:
 
 
 def moves(
-    session: Session, sequence_id: int, before: Draft, after: Draft, now: datetime, *, finished: bool
+    session: Session,
+    sequence_id: int,
+    before: Draft,
+    after: Draft,
+    now: datetime,
+    *,
+    finished: bool,
+    lock: bool = False,
 ) -> list[Moved]:
     """Everybody whom the difference moves, and where to (semantics 3.1, 3.9, 3.10, 3.11); `under` hurries nobody."""
     if not moves_people(before, after) and not finished:
@@ -136,7 +143,7 @@ def moves(
     # Most edits move those at one step or two; nobody else need be read.
     moving = [one for one in versions.stands(session, sequence_id) if switch.moves(_standing(now, *one))]
     found = []
-    for reader in versions.readers(session, sequence_id, moving, finished=finished):
+    for reader in versions.readers(session, sequence_id, moving, finished=finished, lock=lock):
         if reader.state == EnrollmentState.FINISHED and not switch.ended_last(reader.place.last_id):
             continue
         place = switch.place(reader.place, zone=zone(reader.zone), now=now)
@@ -297,7 +304,7 @@ def undo(session: Session, sequence_id: int, version_id: int, *, now: datetime, 
     undone = note(session, sequence_id, number, f"Taken back: {edit.what}", before, after, operator_id, now, back_to)
     undone.undone_at = edit.undone_at = now
     back = _moved_back(session, edit)
-    others = moves(session, sequence_id, before, after, now, finished=False)
+    others = moves(session, sequence_id, before, after, now, finished=False, lock=True)
     known = {one["row"] for one in back}
     _place(session, [one for one in others if one.reader.enrollment_id not in known], now)
     _place_rows(session, back)
@@ -328,6 +335,7 @@ def _moved_back(session: Session, edit: SequenceVersion) -> list[dict[str, objec
             Enrollment.next_step_id.is_not_distinct_from(SequenceMove.to_step_id),
             Enrollment.state != EnrollmentState.EXITED,
         )
+        .with_for_update(of=Enrollment)
     )
     return [
         {

@@ -72,12 +72,16 @@ def stands(session: Session, sequence_id: int) -> set[Stand]:
     return {(step, last, bool(waits)) for step, last, waits in session.execute(active)}
 
 
-def readers(session: Session, sequence_id: int, at: Iterable[Stand], *, finished: bool) -> Iterator[Reader]:
+def readers(
+    session: Session, sequence_id: int, at: Iterable[Stand], *, finished: bool, lock: bool = False
+) -> Iterator[Reader]:
     """Those under way who stand `at` these places, and everybody caught up; `finished`: those who may be let on, too.
 
-    In the order of the enrollments.
+    In the order of the enrollments. With `lock` no worker lets them go on until the transaction ends.
     """
     asked = _readers(sequence_id, list(at), finished=finished).order_by(Enrollment.id).limit(SLICE)
+    if lock:
+        asked = asked.with_for_update(of=Enrollment)
     after = 0
     while rows := session.execute(asked.where(Enrollment.id > after)).all():
         idle = [row.subscriber_id for row in rows if row.state != EnrollmentState.ACTIVE]

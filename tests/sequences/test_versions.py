@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, time, timedelta
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
 from newsletter.accounts.models import AuditEntry
@@ -289,3 +290,22 @@ def test_a_person_who_is_erased_leaves_no_trace_in_what_an_undo_would_restore(se
     undo(series)
     assert enrollment(alice).state == EnrollmentState.EXITED
     assert db.session.scalars(select(SequenceMove)).all()
+
+
+def test_edits_and_their_undo_on_either_database(app: Flask, series: int) -> None:
+    alice, bob = person("Alice"), person("Bob", "Asia/Tokyo")
+    join(series, bob, at("2026-02-02T10:00"))
+    run(at("2026-02-20T00:00"))
+    join(series, alice)
+    before = [_state(who) for who in (alice, bob)]
+    last = step(series, "last").id
+    edit(series, email(last, "Encore"), choices=Choices(finished=True, at_once="spread"))
+    edit(series, Move(last, 1), choices=Choices(confirmed=1))
+    assert enrollment(bob).state == EnrollmentState.ACTIVE
+    with db.session() as session:
+        assert versions.finished_at(session, series) == {}
+        assert versions.under_way(session, series) == len(versions.next_readers(session, series, 9)) == 2
+        assert versions.count_without_zone(session) == 1
+    undo(series)
+    undo(series)
+    assert [_state(who) for who in (alice, bob)] == before
