@@ -16,10 +16,12 @@ from newsletter.audience.rules import Happened
 from newsletter.broadcasts import actions as broadcasts
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import actions as ledger
+from newsletter.delivery.jobs import send_due
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import WAITING, Lane
 from newsletter.errors import InputError
 from newsletter.sequences import actions, editing, models, pausing
+from newsletter.sequences import jobs as sequences
 from newsletter.sequences.edits import Add, Change, Delete, Edit, Move
 from newsletter.sequences.moving import AtOnce, Choices
 from newsletter.sequences.pauses import Scope
@@ -46,7 +48,21 @@ def life_before(world: World, chance: random.Random) -> None:
                 _look_in()
     with clock.standing_at(world.now):
         _look_in()  # what has just happened with people is worked off at once, as long as a worker runs
+    if chance.random() < 0.5:
+        _stop_in_the_middle(world, chance)
     world.now += timedelta(minutes=chance.choice([0, 7, 90, 3000]), seconds=chance.randint(0, 59))
+
+
+def _stop_in_the_middle(world: World, chance: random.Random) -> None:
+    """Hours later the worker begins a turn and is stopped: emails are planned and not sent, or sent and no more."""
+    world.now += timedelta(hours=chance.choice([0, 5, 20, 47]))
+    jobs = chance.choice(
+        [(sequences.enter_due, sequences.plan_due), (sequences.enter_due, sequences.plan_due, send_due)]
+    )
+    with clock.standing_at(world.now):
+        for job in jobs:
+            world.note(f"{world.now:%Y-%m-%d %H:%M:%S}", "only", job.__name__, job())
+            db.session.remove()
 
 
 def _look_in() -> None:
