@@ -116,7 +116,9 @@ def test_nobody_and_nothing_are_not_there(operator: FlaskClient, path: str) -> N
     assert operator.post(path, data={"do": "pause"}).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/admin/sequences/pauses", "/admin/sequences/pauses/series/1", "/admin/sequences/pauses/person/1"])
+@pytest.mark.parametrize(
+    "path", ["/admin/sequences/pauses", "/admin/sequences/pauses/series/1", "/admin/sequences/pauses/person/1"]
+)
 def test_charlie_is_refused(sqlite_app: Flask, path: str) -> None:
     charlie = sqlite_app.test_client()
     assert charlie.get(path).status_code == 302
