@@ -158,7 +158,7 @@ class Relay(Base):
     to_many: Mapped[bool] = mapped_column(default=True)
 
     rate: Mapped[float | None]  # emails per second; empty: no limit
-    connections: Mapped[int] = mapped_column(default=4)
+    connections: Mapped[int] = mapped_column(default=16)  # a relay that wants fewer says so, and keeps some
     daily_cap: Mapped[int | None]  # emails per UTC day
     share: Mapped[int | None]  # percent of the rate that one recipient domain may have; empty: all
     warmup_name: Mapped[str] = mapped_column(String(12), default="")  # relay_rules.WARMUPS

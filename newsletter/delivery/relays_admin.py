@@ -29,7 +29,7 @@ bp = admin_blueprint("relays", __name__, "/admin/relays")
 TRY_OUT = Patience(connect=5, greeting=8, command=8, goodbye=1)
 
 # What a new one is offered as: the usual port and security, everything through it, no limits.
-FRESH = {"port": "587", "security": "require", "connections": "4", "at_once": "yes", "series": "yes", "to_many": "yes"}
+FRESH = {"port": "587", "security": "require", "connections": "16", "at_once": "yes", "series": "yes", "to_many": "yes"}
 
 
 @bp.get("")

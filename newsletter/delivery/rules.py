@@ -98,7 +98,7 @@ OVERDUE = datetime(9999, 2, 1, tzinfo=UTC)
 PAUSED = datetime(9999, 3, 1, tzinfo=UTC)
 
 # Marked as sending in one commit: after a crash at most this many per connection are uncertain (semantics 2.3).
-WINDOW = 100
+WINDOW = 50
 # An urgent email waits for the window before it: no more than goes out in about this time (semantics 2.7).
 WINDOW_SECONDS = 0.5
 SMALLEST_WINDOW = 4

@@ -121,9 +121,11 @@ def test_a_series_is_begun_with_a_name_and_nothing_else(operator: FlaskClient) -
 
 
 def test_a_new_name_is_kept_at_once(operator: FlaskClient, series: int) -> None:
-    own = f"/admin/sequences/{series}"
-    assert operator.post(f"{own}/name", data={"name": "", "description": "x"}).status_code == 400
-    assert operator.post(f"{own}/name", data={"name": "Calm", "description": "Slowly"}).status_code == 302
+    assert operator.post(f"/admin/sequences/{series}/name", data={"name": "", "description": "x"}).status_code == 400
+    assert (
+        operator.post(f"/admin/sequences/{series}/name", data={"name": "Calm", "description": "Slowly"}).status_code
+        == 302
+    )
     kept = sequence(series)
     assert (kept.name, kept.description, kept.slug) == ("Calm", "Slowly", "core-series")
 
@@ -168,10 +170,9 @@ def test_3_13_rules_that_make_no_sense_are_refused_and_not_lost(
 
 
 def test_a_series_goes_only_while_nobody_was_in_it(operator: FlaskClient, series: int) -> None:
-    own = f"/admin/sequences/{series}"
     join(series, person("Alice"))
-    assert "It cannot be deleted." in operator.get(f"{own}/settings").text
-    assert operator.post(f"{own}/delete").status_code == 400
+    assert "It cannot be deleted." in operator.get(f"/admin/sequences/{series}/settings").text
+    assert operator.post(f"/admin/sequences/{series}/delete").status_code == 400
     assert sequence(series).id == series
     operator.post("/admin/sequences", data={"name": "Empty"})
     other = f"/admin/sequences/{series + 1}"

@@ -66,11 +66,12 @@ def test_csrf_is_asked_of_every_form(operator: FlaskClient, sqlite_app: Flask, s
 
 
 def test_2_14_a_preview_is_made_by_the_code_that_sends(operator: FlaskClient, series: int) -> None:
-    own = f"/admin/sequences/{series}/steps/{step(series, 'more').id}"
+    number = step(series, "more").id
+    own = f"/admin/sequences/{series}/steps/{number}"
     assert "More for Alice" in operator.get(own).text
     assert "More for you" in operator.get(f"{own}?reader=nameless").text
     assert "Hello Alice." in operator.get(f"{own}?view=text").text
-    frame = operator.get(f"{own}/frame?reader=nameless")
+    frame = operator.get(f"/admin/sequences/{series}/steps/{number}/frame?reader=nameless")
     assert "Hello there." in frame.text
     assert "sandbox" in frame.headers["Content-Security-Policy"]
     db.session.rollback()

@@ -126,14 +126,13 @@ def test_the_page_lists_every_way_in_and_each_can_rest_and_go(operator: FlaskCli
         "The form itself leads here",
     ):
         assert words in page
-    own = f"/admin/sequences/{series}/triggers"
-    operator.post(f"{own}/{numbers[0]}/switch", data={"enabled": "no"})
+    operator.post(f"/admin/sequences/{series}/triggers/{numbers[0]}/switch", data={"enabled": "no"})
     assert [one.enabled for one in known(series)] == [False, True, True]
     assert "rests" in operator.get(f"/admin/sequences/{series}").text
-    operator.post(f"{own}/{numbers[0]}/switch", data={"enabled": "yes"})
+    operator.post(f"/admin/sequences/{series}/triggers/{numbers[0]}/switch", data={"enabled": "yes"})
     assert [one.enabled for one in known(series)] == [True, True, True]
     for number in numbers:
-        operator.post(f"{own}/{number}/remove")
+        operator.post(f"/admin/sequences/{series}/triggers/{number}/remove")
     assert known(series) == []
 
 
