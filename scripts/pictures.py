@@ -108,6 +108,9 @@ def main() -> None:
         page.get_by_role("button", name="Make my account").click()
         page.wait_for_load_state()
         photograph(page, "back-office")
+        page.goto(f"{url}/admin/calendar")
+        page.get_by_text("Worked out just now").wait_for()
+        photograph(page, "calendar")
         browser.close()
 
 

@@ -55,13 +55,14 @@ class Wordings:
         return days.why(one.moved_from or one.at, zone, self._others[one.because])
 
     def _series(self, course_id: int) -> dict[int, Wording]:
-        series, found, emails = sequences.sequence(self.session, course_id), {}, 0
+        series, found, emails, before = sequences.sequence(self.session, course_id), {}, 0, ""
         for row in sequences.steps(self.session, course_id):
             if row.kind == Kind.EMAIL:
                 emails += 1
-                when = sequences.timing_words(row, first=emails == 1)
+                when = sequences.timing_words(row, first=emails == 1, before=before)
                 reason = f"email {emails} of {series.name}, {when}"
                 found[row.id] = Wording(row.source, series.slug, row.key, reason)
+            before = f"email {emails}" if row.kind == Kind.EMAIL else ""
         return found
 
     def _broadcast(self, broadcast_id: int) -> Wording:

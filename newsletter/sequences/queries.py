@@ -116,9 +116,9 @@ def timing(row: models.Step) -> Timing:
     return Timing(row.delay_amount, Unit(row.delay_unit), CountsFrom(row.delay_from), window, row.weekdays)
 
 
-def timing_words(row: models.Step, *, first: bool) -> str:
-    """A stored step's timing in words."""
-    return say(timing(row), first=first)
+def timing_words(row: models.Step, *, first: bool, before: str = "") -> str:
+    """A stored step's timing in words; `before` is what the step before it is called."""
+    return say(timing(row), first=first, before=before)
 
 
 def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:

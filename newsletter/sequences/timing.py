@@ -80,10 +80,13 @@ def clock(moment: str) -> time:
     return time.fromisoformat(moment)
 
 
-def say(timing: Timing, *, first: bool = False, mails: bool = True, zone: str = "in the reader's zone") -> str:
+def say(
+    timing: Timing, *, first: bool = False, mails: bool = True, zone: str = "in the reader's zone", before: str = ""
+) -> str:
     """The timing in words, like “2 days later, weekdays 7:00–9:00, in the reader's zone” (semantics 3.4).
 
-    `first` is the first step of a series, `mails` false for a step that sends nothing.
+    `first` is the first step of a series, `mails` false for a step that sends nothing; `before` names the step that a
+    delay counts from, where that cannot be seen: “2 days after email 1”.
     """
     if timing.amount == 0 and first:
         return "at once"
@@ -94,14 +97,16 @@ def say(timing: Timing, *, first: bool = False, mails: bool = True, zone: str = 
     if timing.window:
         hours = f"{_say_clock(timing.window[0])}–{_say_clock(timing.window[1])}"
     when = f"{days} {hours}".strip()
-    return ", ".join([_say_delay(timing, first, mails), when, zone] if when else [_say_delay(timing, first, mails)])
+    delay = _say_delay(timing, first, mails, before)
+    return ", ".join([delay, when, zone] if when else [delay])
 
 
-def _say_delay(timing: Timing, first: bool, mails: bool) -> str:
+def _say_delay(timing: Timing, first: bool, mails: bool, before: str) -> str:
     joined = first or timing.counts_from == CountsFrom.ENROLLMENT
     if timing.amount == 0:
         return "on the day of joining" if joined else "as soon as it may go" if mails else "right after that"
-    return f"{say_amount(timing)} {'after joining' if joined else 'later'}"
+    later = f"after {before}" if before else "later"
+    return f"{say_amount(timing)} {'after joining' if joined else later}"
 
 
 def say_amount(timing: Timing) -> str:

@@ -54,7 +54,7 @@ def test_3_21_past_and_future_stand_in_one_line(operator: FlaskClient, series: i
     places = [line.find(word) for word in words]
     assert -1 not in places, (words, line)
     assert places == sorted(places)
-    assert "Email 2 of Core series, 2 days later, 7:00–9:00" in line
+    assert "Email 2 of Core series, 2 days after email 1, 7:00–9:00" in line
     assert "in 1 day 6 March 2026, 07:00" in line
 
 

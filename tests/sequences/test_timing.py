@@ -106,3 +106,10 @@ def test_3_4_no_delay_needs_no_explaining() -> None:
 def test_a_step_that_sends_nothing_follows_right_after() -> None:
     assert timing.say(timing.parse("0 days"), mails=False) == "right after that"
     assert timing.say(timing.parse("0 days", "", "sun"), mails=False).startswith("right after that, Sundays")
+
+
+def test_a_list_that_shows_one_email_alone_names_the_one_its_delay_counts_from() -> None:
+    assert timing.say(timing.parse("2 days"), before="email 2").startswith("2 days after email 2, ")
+    assert timing.say(timing.parse("2 days", counts_from="enrollment"), before="email 2").startswith(
+        "2 days after joining, "
+    )
