@@ -17,7 +17,8 @@ NOW = datetime.fromisoformat("2026-03-04T09:30:00+00:00")
 def relay(name: str = "mx.example.org:587", **more: object) -> int:
     """A relay of the back office; its number."""
     host, _, port = name.partition(":")
-    row = Relay(name=name, source=Source.OPERATOR, host=host, port=int(port or 25), created_at=NOW, **more)
+    known = {"connections": 4} | more
+    row = Relay(name=name, source=Source.OPERATOR, host=host, port=int(port or 25), created_at=NOW, **known)
     with transaction() as session:
         session.add(row)
         session.flush()

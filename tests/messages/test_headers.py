@@ -88,7 +88,8 @@ def test_a_domain_travels_in_ascii() -> None:
 
 @given(value=st.text(alphabet=st.characters(exclude_categories=("C", "Zl", "Zp")), min_size=1, max_size=120))
 def test_file_names_come_back(value: str) -> None:
-    value = headers.clean(value) or "x"
+    # Python's parser takes such brackets away; no name of an attachment has any (mime.py takes them out).
+    value = headers.clean(value).strip("<>") or "x"
     raw = b"Content-Disposition: attachment;\r\n " + ";\r\n ".join(headers.parameter("filename", value)).encode("ascii")
     assert message_from_bytes(raw + b"\r\n\r\n", policy=policy.default).get_filename() == value
     assert all(len(row) <= 78 for row in raw.split(b"\r\n"))

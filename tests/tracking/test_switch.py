@@ -23,6 +23,9 @@ SETTINGS = {
     "download_days": "365",
     "purge_days": "30",
     "reminder": "yes",
+    "one_a_day": "yes",
+    "first": "series",
+    "overdue_hours": "48",
 }
 
 
