@@ -45,7 +45,7 @@ def reader(session: Session, asked: str) -> Reader:
     """The reader that was chosen; anything unknown is the sample with a name."""
     real = audience.subscriber(session, int(asked)) if asked.isascii() and asked.isdigit() else None
     if real is not None:
-        return Reader(queries.double_of(real), audience.tag_names(session, real.id))
+        return Reader(audience.double_of(real), audience.tag_names(session, real.id))
     return Reader(queries.sample("" if asked == NAMELESS else "Alice"), [])
 
 

@@ -232,18 +232,6 @@ def sample(first_name: str) -> Subscriber:
     return Subscriber(id=0, email=email, first_name=first_name, last_name=last_name, timezone="", fields={})
 
 
-def double_of(person: Subscriber) -> Subscriber:
-    """A reader's likeness for previews; its id 0 makes every link in the preview one that changes nothing."""
-    return Subscriber(
-        id=0,
-        email=person.email,
-        first_name=person.first_name,
-        last_name=person.last_name,
-        timezone=person.timezone,
-        fields=person.fields,
-    )
-
-
 def tallies(session: Session, broadcast_ids: Iterable[int]) -> dict[int, Tally]:
     """How broadcasts went, by id; one that has not started has an empty tally."""
     reasons = {reason_of(broadcast_id): broadcast_id for broadcast_id in broadcast_ids}

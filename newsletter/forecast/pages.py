@@ -15,6 +15,7 @@ from newsletter.forecast.calendar import AHEAD, AT_ONCE, bounds, entries
 from newsletter.forecast.feed import as_ics, feed_id, no_such_feed
 from newsletter.settings import current
 from newsletter.web.limits import limiter
+from newsletter.web.security import keep_to_itself
 
 bp = Blueprint("calendar_feed", __name__)
 
@@ -22,13 +23,7 @@ BEHIND = 7  # days of the past: enough to see what became of last week
 RETRY_AFTER = 60  # seconds until a program may ask again while a large list is worked out for the first time
 
 
-@bp.after_request
-def _keep_to_itself(response: Response) -> Response:
-    """The token in the address is a secret: it goes to no other site and into no search engine."""
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Robots-Tag"] = "noindex"
-    response.headers.setdefault("Cache-Control", "private, no-store")
-    return response
+bp.after_request(keep_to_itself)
 
 
 @bp.get("/calendar/<token>.ics")

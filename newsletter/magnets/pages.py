@@ -21,6 +21,7 @@ from newsletter.magnets.stamp import stamp
 from newsletter.settings import current
 from newsletter.tokens import Purpose
 from newsletter.web.limits import limiter
+from newsletter.web.security import keep_to_itself
 
 log = structlog.get_logger()
 bp = Blueprint("magnets", __name__)
@@ -29,13 +30,7 @@ bp = Blueprint("magnets", __name__)
 RETRY_AFTER = 20
 
 
-@bp.after_request
-def _keep_to_itself(response: Response) -> Response:
-    """The token in the address is the reader's own: it goes to no other site and into no search engine."""
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Robots-Tag"] = "noindex"
-    response.headers.setdefault("Cache-Control", "private, no-store")
-    return response
+bp.after_request(keep_to_itself)
 
 
 @bp.get("/download/<token>")

@@ -55,7 +55,7 @@ def reader(session: Session, asked: str) -> Reader:
     """The reader `asked` for: a person's id, or one of READERS; anybody unknown is Alice, who is invented."""
     real = audience.subscriber(session, int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
     if real is not None and real.status != Status.ERASED:
-        return Reader(asked, shown(real), reach.likeness(real), audience.tag_names(session, real.id))
+        return Reader(asked, shown(real), audience.double_of(real), audience.tag_names(session, real.id))
     nameless = asked == NAMELESS
     person = queries.invented_reader("" if nameless else "Alice")
     return Reader(NAMELESS if nameless else NAMED, READERS[NAMELESS if nameless else NAMED], person, ())

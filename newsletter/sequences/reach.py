@@ -55,18 +55,6 @@ def readers_of(session: Session, sequence_id: int, limit: int) -> Sequence[Subsc
     return session.scalars(found.order_by(Subscriber.id.desc())).all()
 
 
-def likeness(person: Subscriber) -> Subscriber:
-    """A reader's double for looking at emails as; its id 0 makes every link in them one that changes nothing."""
-    return Subscriber(
-        id=0,
-        email=person.email,
-        first_name=person.first_name,
-        last_name=person.last_name,
-        timezone=person.timezone,
-        fields=person.fields,
-    )
-
-
 def anybody_ever(session: Session, sequence_id: int) -> bool:
     """Whether anybody was ever in a series."""
     return session.scalar(select(Enrollment.id).where(Enrollment.sequence_id == sequence_id).limit(1)) is not None

@@ -16,6 +16,7 @@ from newsletter.tracking import actions, queries, rules
 from newsletter.tracking.recorder import Recorder
 from newsletter.tracking.rules import Seen
 from newsletter.web.limits import limiter
+from newsletter.web.security import keep_to_itself
 
 bp = Blueprint("tracking", __name__)
 
@@ -34,12 +35,9 @@ def init(app: Flask) -> None:
 
 
 @bp.after_request
-def _keep_to_itself(response: Response) -> Response:
-    """The token in the address is the reader's own: it goes to no other site and into no search engine."""
-    response.headers["Referrer-Policy"] = "no-referrer"
-    response.headers["X-Robots-Tag"] = "noindex"
+def _keep_nothing(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
-    return response
+    return keep_to_itself(response)
 
 
 # Generous, because a company's gateway opens the links of all its people from one address, and what it cannot open it

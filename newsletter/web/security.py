@@ -72,6 +72,14 @@ def without_csrf(view: View) -> View:
     return view
 
 
+def keep_to_itself(response: Response) -> Response:
+    """For pages with a token in their address, which is somebody's own: to no other site and into no search engine."""
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex"
+    response.headers.setdefault("Cache-Control", "private, no-store")
+    return response
+
+
 def let(directive: str, sources: str) -> None:
     """Widen one directive of the content security policy for this answer only, for example frame-ancestors."""
     g.setdefault("csp", {})[directive] = sources

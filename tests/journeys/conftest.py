@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -15,12 +16,21 @@ from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 from aiosmtpd.controller import Controller
+from flask import Flask
 from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from newsletter import clock
+from newsletter.accounts import actions as accounts
+from newsletter.database.engine import transaction
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -33,6 +43,7 @@ PHONE, SMALL, DESK = (
 )
 # A started process and a browser on a busy two-core machine; when all is quiet these take one or two seconds.
 PATIENCE = 90
+PASSWORD = "long enough to be hard to guess"
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -222,3 +233,30 @@ def link_in(email: EmailMessage, kind: str) -> str:
     found = re.search(rf"https?://[^\s<>]+/{kind}/[\w-]+", part.get_content())
     assert found, part.get_content()
     return found[0]
+
+
+def _whole(wsgi: WSGIApplication) -> WSGIApplication:
+    """Answers that are read before they are sent: Werkzeug's server leaves a file open whose browser went away."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        answer = wsgi(environ, start_response)
+        try:
+            return [b"".join(answer)]
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+
+    return serve
+
+
+@pytest.fixture
+def site(sqlite_app: Flask) -> Iterator[str]:
+    """The application on a port of its own."""
+    with transaction() as session:
+        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
+    server = make_server("127.0.0.1", 0, _whole(sqlite_app), threaded=True)
+    serving = threading.Thread(target=server.serve_forever)
+    serving.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    serving.join()

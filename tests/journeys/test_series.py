@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-
 import pytest
-from flask import Flask
 from playwright.sync_api import Browser, Locator, Page, expect
 from sqlalchemy import select
-from werkzeug.serving import make_server
 
 from newsletter import addresses, clock
-from newsletter.accounts import actions as accounts
 from newsletter.audience import actions as audience
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from newsletter.sequences import actions, making, models
 from newsletter.sequences.wording import write
-from tests.journeys.conftest import DESK, PATIENCE, PHONE, Person
-
-PASSWORD = "long enough to be hard to guess"
-
-
-@pytest.fixture
-def site(sqlite_app: Flask) -> Iterator[str]:
-    """The application on a port of its own."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    server = make_server("127.0.0.1", 0, sqlite_app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    serving.join()
+from tests.journeys.conftest import DESK, PASSWORD, PATIENCE, PHONE, Person
 
 
 @pytest.fixture

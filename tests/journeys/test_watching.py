@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-
-import pytest
-from flask import Flask
 from playwright.sync_api import Browser, Page, expect
-from werkzeug.serving import make_server
 
 from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.broadcasts import running
 from newsletter.database.engine import db, transaction
 from tests.broadcasts.stage import answered, broadcast, crowd, queued, run
-from tests.journeys.conftest import AXE, PATIENCE, PHONE
-
-PASSWORD = "long enough to be hard to guess"
-
-
-@pytest.fixture
-def site(sqlite_app: Flask) -> Iterator[str]:
-    """The application on a port of its own."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    server = make_server("127.0.0.1", 0, sqlite_app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    serving.join()
+from tests.journeys.conftest import AXE, PASSWORD, PATIENCE, PHONE
 
 
 def signed_in(browser: Browser, site: str, *, script: bool) -> Page:
