@@ -27,8 +27,7 @@ TRIAL_PAUSE = timedelta(minutes=1)
 
 def plan(session: Session, *, reason: str, subscriber_id: int, lane: Lane, due_at: datetime, now: datetime) -> bool:
     """Plan one email; False when this person has one for this reason already."""
-    one = people.only(subscriber_id)
-    return plan_many(session, reason=reason, subscribers=one, lane=lane, due_at=due_at, now=now) == 1
+    return _plan(session, reason, people.only(subscriber_id), lane, due_at, now, mostly_new=False) == 1
 
 
 def plan_many(
@@ -38,6 +37,19 @@ def plan_many(
 
     The Message-ID is made of the reason and the person, so every attempt carries the same one (semantics 2.4).
     """
+    return _plan(session, reason, subscribers, lane, due_at, now, mostly_new=True)
+
+
+def _plan(
+    session: Session,
+    reason: str,
+    subscribers: Select[int],
+    lane: Lane,
+    due_at: datetime,
+    now: datetime,
+    *,
+    mostly_new: bool,
+) -> int:
     chosen = subscribers.subquery()
     person = chosen.c[0]
     message_id = literal(f"<{_mark(reason)}.") + cast(person, String) + literal(f"@{_domain()}>")
@@ -53,8 +65,8 @@ def plan_many(
         Delivery.subject: literal(""),
         Delivery.attempts: literal(0),
     }
-    rows = select(*values.values()).select_from(chosen).where(literal(True))
-    planned = insert_missing(session, Delivery, list(values), rows, unique=[Delivery.reason, Delivery.subscriber_id])
+    rows, pair = select(*values.values()).select_from(chosen), [Delivery.reason, Delivery.subscriber_id]
+    planned = insert_missing(session, Delivery, list(values), rows, unique=pair, mostly_new=mostly_new)
     machine.planned(session, rules.batch_of(reason, lane), planned)
     if due_at <= now:
         after_commit(session, wake)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -21,9 +22,11 @@ from sqlalchemy import (
     column,
     func,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.types import TypeEngine
 
@@ -160,11 +163,23 @@ def insert_missing(
     rows: Select[*tuple[Any, ...]],
     *,
     unique: list[InstrumentedAttribute[Any]],
+    mostly_new: bool = False,
 ) -> int:
-    """Insert the selected rows, passing over those whose `unique` columns exist already; returns how many are new."""
-    statement = _insert(kind_of(session), model).from_select([column.key for column in columns], rows)
-    elements = [column.key for column in unique]
-    statement = statement.on_conflict_do_nothing(index_elements=elements)
+    """Insert the selected rows, passing over those whose `unique` columns exist already; returns how many are new.
+
+    `mostly_new` says that hardly ever any of them exists, of many rows.
+    """
+    kind = kind_of(session)
+    # SQLite needs a condition there, to tell ON CONFLICT from the ON of a join.
+    statement = _insert(kind, model).from_select([column.key for column in columns], rows.where(true()))
+    if mostly_new and kind == "postgresql":
+        # To look for another one costs PostgreSQL almost as much for each row as the row itself.
+        with suppress(IntegrityError), session.connection().begin_nested():
+            return _many(session, statement)
+    return _many(session, statement.on_conflict_do_nothing(index_elements=[column.key for column in unique]))
+
+
+def _many(session: Session, statement: Insert) -> int:
     # Without the option SQLAlchemy forgets the count of an INSERT on PostgreSQL and answers -1.
     return session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 

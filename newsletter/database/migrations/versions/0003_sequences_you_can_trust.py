@@ -219,19 +219,35 @@ def upgrade() -> None:
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
         batch_op.add_column(sa.Column("moved_from", base.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("settled", sa.Boolean(), server_default=sa.text("(false)"), nullable=False))
+        batch_op.drop_index(
+            batch_op.f("ix_deliveries_behind"),
+            sqlite_where=sa.text("state IN ('accepted', 'rejected', 'canceled', 'expired', 'unknown')"),
+        )
         batch_op.drop_index(batch_op.f("ix_deliveries_subscriber_id"))
+        batch_op.create_index(
+            "ix_deliveries_past",
+            ["state", "ended_at", "id"],
+            unique=False,
+            sqlite_where=sa.text(
+                "(state <> 'planned' AND state <> 'claimed' AND state <> 'sending' AND state <> 'deferred')"
+            ),
+            postgresql_where=sa.text(
+                "(state <> 'planned' AND state <> 'claimed' AND state <> 'sending' AND state <> 'deferred')"
+            ),
+        )
         batch_op.create_index("ix_deliveries_reader", ["subscriber_id", "accepted_at"], unique=False)
         batch_op.create_index(
             "ix_deliveries_unsettled",
             ["id"],
             unique=False,
             sqlite_where=sa.text(
-                "lane = 1 AND NOT settled AND state IN ('accepted', 'rejected', 'canceled', 'expired')"
+                "lane = 1 AND NOT settled AND (state <> 'planned' AND state <> 'claimed' AND state <> 'sending' AND state <> 'deferred' AND state <> 'unknown')"
             ),
             postgresql_where=sa.text(
-                "lane = 1 AND NOT settled AND state IN ('accepted', 'rejected', 'canceled', 'expired')"
+                "lane = 1 AND NOT settled AND (state <> 'planned' AND state <> 'claimed' AND state <> 'sending' AND state <> 'deferred' AND state <> 'unknown')"
             ),
         )
+        batch_op.drop_constraint(batch_op.f("fk_deliveries_subscriber_id_subscribers"), type_="foreignkey")
 
     with op.batch_alter_table("enrollments", schema=None) as batch_op:
         batch_op.add_column(sa.Column("held_at", base.UtcDateTime(timezone=True), nullable=True))
@@ -319,17 +335,36 @@ def downgrade() -> None:
         batch_op.drop_column("held_at")
 
     with op.batch_alter_table("deliveries", schema=None) as batch_op:
+        batch_op.create_foreign_key(
+            batch_op.f("fk_deliveries_subscriber_id_subscribers"), "subscribers", ["subscriber_id"], ["id"]
+        )
         batch_op.drop_index(
             "ix_deliveries_unsettled",
             sqlite_where=sa.text(
-                "lane = 1 AND NOT settled AND state IN ('accepted', 'rejected', 'canceled', 'expired')"
+                "lane = 1 AND NOT settled AND (state <> 'planned' AND state <> 'claimed' AND state <> 'sending' AND state <> 'deferred' AND state <> 'unknown')"
             ),
             postgresql_where=sa.text(
-                "lane = 1 AND NOT settled AND state IN ('accepted', 'rejected', 'canceled', 'expired')"
+                "lane = 1 AND NOT settled AND (state <> 'planned' AND state <> 'claimed' AND state <> 'sending' AND state <> 'deferred' AND state <> 'unknown')"
             ),
         )
         batch_op.drop_index("ix_deliveries_reader")
+        batch_op.drop_index(
+            "ix_deliveries_past",
+            sqlite_where=sa.text(
+                "(state <> 'planned' AND state <> 'claimed' AND state <> 'sending' AND state <> 'deferred')"
+            ),
+            postgresql_where=sa.text(
+                "(state <> 'planned' AND state <> 'claimed' AND state <> 'sending' AND state <> 'deferred')"
+            ),
+        )
         batch_op.create_index(batch_op.f("ix_deliveries_subscriber_id"), ["subscriber_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_deliveries_behind"),
+            ["state", "ended_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("state IN ('accepted', 'rejected', 'canceled', 'expired', 'unknown')"),
+            postgresql_where=sa.text("state IN ('accepted', 'rejected', 'canceled', 'expired', 'unknown')"),
+        )
         batch_op.drop_column("settled")
         batch_op.drop_column("moved_from")
 
