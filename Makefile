@@ -31,7 +31,7 @@ clean: ## Remove what was set up here (not your data in var/)
 
 $(VENV)/ready-to-run: requirements.txt scripts/system.sh
 	@sh scripts/system.sh python
-	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@test -x $(PYTHON) || $$(sh scripts/system.sh interpreter) -m venv $(VENV)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@sh scripts/system.sh pdf $(PYTHON)
 	@touch $@
