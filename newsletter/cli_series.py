@@ -101,9 +101,11 @@ def push(folder: Path, yes: bool, dry_run: bool, at_once: str, spread_hours: int
     if dry_run or not (yes or click.confirm("Bring it in?")):
         click.echo(FULL_STOP)
         return
-    now = clock.now()
+    choices = replace(choices, confirmed=hurried)
+    foreseen = folders.foresee(db.session(), given, clock.now(), choices)
     with transaction() as session:
-        row = folders.bring_in(session, given, now, replace(choices, confirmed=hurried))
+        now = clock.now()
+        row = folders.bring_in(session, given, now, choices, foreseen=foreseen)
         accounts.record(session, "series.pushed", by=None, now=now, subject=f"series:{row.id}")
     click.echo(f"Done: the series {slug}, {_many(len(given.draft.living), 'step')}.")
 

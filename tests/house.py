@@ -78,6 +78,7 @@ EXTRA_DOORWAYS = {
         "facts",
         "filediff",
         "files",
+        "foresight",
         "letters",
         "moving",
         "openings",

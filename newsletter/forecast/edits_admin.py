@@ -18,7 +18,7 @@ from newsletter.forecast.comparing import SHOWN
 from newsletter.messages.compiling import Rendered
 from newsletter.sequences import differing, drafts, editing, edits, previews, queries, versions
 from newsletter.sequences.drafts import Draft
-from newsletter.sequences.editing import Unconfirmed
+from newsletter.sequences.editing import Outdated, Unconfirmed
 from newsletter.sequences.edits import Edit, Reword
 from newsletter.sequences.moving import AtOnce, Choices
 from newsletter.sequences.previews import NAMED, Words
@@ -102,15 +102,23 @@ def _words_page(session: Session, sequence_id: int, before: Draft, edit: Reword)
 def apply(sequence_id: int) -> str | Response | tuple[str, int]:
     """Make the edit, if the series still is as it was looked at and no more people are due at once than confirmed."""
     session = db.session()
-    editing.check_version(session, sequence_id, _number("version"))
-    edit = edits.read(_form(), versions.current(session, sequence_id))
     try:
+        editing.check_version(session, sequence_id, _number("version"))
+        edit = edits.read(_form(), versions.current(session, sequence_id))
         return _apply(sequence_id, edit, UNTIL_SENT)
     except Unconfirmed as problem:
         return _impact_page(session, sequence_id, versions.current(session, sequence_id), edit, problem)
+    except Outdated:
+        session.rollback()
+        made = _made_already(session, sequence_id)
+        if made is None:
+            raise
+        return _done(sequence_id, made, UNTIL_SENT)
 
 
 def _apply(sequence_id: int, edit: Edit, means: str) -> Response:
+    choices = _choices()
+    foreseen = editing.foresee(db.session(), sequence_id, edit, now=clock.now(), choices=choices)
     with transaction() as session:
         made = editing.apply(
             session,
@@ -119,10 +127,27 @@ def _apply(sequence_id: int, edit: Edit, means: str) -> Response:
             now=clock.now(),
             expected=_number("version"),
             operator_id=current_operator().id,
-            choices=_choices(),
+            choices=choices,
+            foreseen=foreseen,
         )
-    flash(f"Done: {made.what}. {means}" if made else "Nothing to change: it is like that already.")
+    return _done(sequence_id, made.what if made else None, means)
+
+
+def _done(sequence_id: int, what: str | None, means: str) -> Response:
+    flash(f"Done: {what}. {means}" if what else "Nothing to change: it is like that already.")
     return _back(sequence_id)
+
+
+def _made_already(session: Session, sequence_id: int) -> str | None:
+    """What this very form changed when its button was pressed before: the second press of a double click."""
+    made = versions.numbered(session, sequence_id, (_number("version") or 0) + 1)
+    if made is None or made.operator_id != current_operator().id or made.undone_at is not None:
+        return None
+    before = drafts.read(made.before)
+    with suppress(SuppleError):
+        if edits.read(_form(), before).words(before) == made.what:
+            return made.what
+    return None
 
 
 @bp.get("/versions", endpoint="versions")
@@ -146,8 +171,10 @@ def every_version(sequence_id: int) -> str:
 @bp.post("/versions/<int:version_id>/undo")
 def undo(sequence_id: int, version_id: int) -> Response:
     """Take the last edit back."""
+    foreseen = editing.foresee_undo(db.session(), sequence_id, version_id, now=clock.now())
     with transaction() as session:
-        editing.undo(session, sequence_id, version_id, now=clock.now(), operator_id=current_operator().id)
+        by = current_operator().id
+        editing.undo(session, sequence_id, version_id, now=clock.now(), operator_id=by, foreseen=foreseen)
     flash("Taken back: everybody stands where they stood before that change.")
     return redirect(url_for("edits.versions", sequence_id=sequence_id))
 

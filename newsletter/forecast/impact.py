@@ -14,10 +14,10 @@ from newsletter.forecast import reading
 from newsletter.forecast.comparing import Days, Impact, compared
 from newsletter.forecast.lives import House, Life, Walk
 from newsletter.forecast.simulating import ahead
-from newsletter.sequences import editing, versions
+from newsletter.sequences import foresight, versions
 from newsletter.sequences.drafts import Draft
-from newsletter.sequences.editing import Moved
 from newsletter.sequences.edits import Edit
+from newsletter.sequences.foresight import Moved
 from newsletter.sequences.moving import Choices, Switch, course
 from newsletter.sequences.rules import Place
 
@@ -39,8 +39,8 @@ def of_change(
 ) -> Impact:
     """What it would mean if a series were `after` instead of `before`."""
     choices = choices or Choices()
-    moved = editing.moves(session, sequence_id, before, after, now, finished=choices.finished)
-    found = compared(before, after, _readers(session, sequence_id, after, editing.under(choices, moved, now), now))
+    moved = foresight.moves(session, sequence_id, before, after, now, finished=choices.finished)
+    found = compared(before, after, _readers(session, sequence_id, after, foresight.under(choices, moved, now), now))
     return replace(
         found,
         people=versions.under_way(session, sequence_id),

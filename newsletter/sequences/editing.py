@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache, partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import actions as accounts
-from newsletter.accounts import queries as studio
 from newsletter.errors import InputError, Refused
-from newsletter.sequences import drafts, models, queries, timing, versions, ways_in
+from newsletter.sequences import drafts, foresight, models, placing, queries, timing, versions, ways_in
 from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.edits import Edit, Replace, Restore
-from newsletter.sequences.models import Enrollment, SequenceMove, SequenceVersion
-from newsletter.sequences.moving import AtOnce, Choices, Switch, chosen, course, due_at_once, moves_people
-from newsletter.sequences.rules import EnrollmentState, Place, zone_of
-from newsletter.sequences.versions import Reader
+from newsletter.sequences.foresight import Foreseen, Way
+from newsletter.sequences.models import SequenceVersion
+from newsletter.sequences.moving import AtOnce, Choices
 
 
 class Outdated(InputError):
@@ -45,19 +40,6 @@ class Unconfirmed(InputError):
         self.count = count
 
 
-@dataclass(frozen=True)
-class Moved:
-    """A reader whom an edit moves: where they stood, where they stand, and in which state."""
-
-    reader: Reader
-    place: Place
-    state: str
-
-    def at_once(self, now: datetime) -> bool:
-        """Whether they are due at once now, and were not before (semantics 3.9)."""
-        return not self.reader.held and due_at_once(self.reader.place, self.place, now)
-
-
 def apply(
     session: Session,
     sequence_id: int,
@@ -67,9 +49,11 @@ def apply(
     expected: int | None = None,
     operator_id: int | None = None,
     choices: Choices | None = None,
+    foreseen: Foreseen | None = None,
 ) -> SequenceVersion | None:
     """Make an edit of the version `expected`, and note it; None when it changes nothing.
 
+    With what `foresee` found beforehand, a hundred thousand readers hold up the other writers for about a second.
     Raises InputError when the sequence cannot be like that, Outdated, or Unconfirmed (semantics 3.9).
     """
     choices = choices or Choices()
@@ -79,18 +63,32 @@ def apply(
     if after == before and not choices.finished:
         return None
     number = next_version(session, sequence_id)
-    after = _write(session, sequence_id, after, now)
-    kept = note(session, sequence_id, number, edit.words(before), before, after, operator_id, now)
-    moved = moves(session, sequence_id, before, after, now, finished=choices.finished, lock=True)
-    if choices.at_once == AtOnce.NOW:
-        count = sum(one.at_once(now) for one in moved)
-        if count > choices.confirmed:
-            raise Unconfirmed(count)
-    moved = under(choices, moved, now)
-    _remember(session, kept, moved)
-    _place(session, moved, now)
+    written = _write(session, sequence_id, after, now)
+    kept = note(session, sequence_id, number, edit.words(before), before, written, operator_id, now)
+    found = foresight.present(session, Way(sequence_id, before, after, choices), foreseen, now)
+    if choices.at_once == AtOnce.NOW and len(found.hurried) > choices.confirmed:
+        raise Unconfirmed(len(found.hurried))
+    placing.place(session, found.places, _new_ids(after, written), now, kept.id)
     accounts.record(session, "series.edited", by=operator_id, now=now, subject=f"series:{sequence_id}", version=number)
     return kept
+
+
+def foresee(
+    session: Session, sequence_id: int, edit: Edit, *, now: datetime, choices: Choices | None = None
+) -> Foreseen:
+    """What `apply` needs to know about an edit and takes long to work out; only reads, and keeps nobody waiting.
+
+    Raises InputError or NotFound when the edit cannot be made.
+    """
+    before = versions.current(session, sequence_id)
+    way = Way(sequence_id, before, edit.on(before), choices or Choices())
+    return foresight.foresee(session, way, now)
+
+
+def _new_ids(after: Draft, written: Draft) -> dict[int, int]:
+    """The ids that new steps have got; they stand in the same order."""
+    pairs = zip(after.steps, written.steps, strict=True)
+    return {step.id: row.id for step, row in pairs if step.id != row.id}
 
 
 def begin(session: Session, sequence_id: int, draft: Draft, now: datetime) -> None:
@@ -123,58 +121,6 @@ def next_version(session: Session, sequence_id: int) -> int:
     series.version += 1
     session.flush()
     return series.version
-
-
-def moves(
-    session: Session,
-    sequence_id: int,
-    before: Draft,
-    after: Draft,
-    now: datetime,
-    *,
-    finished: bool,
-    lock: bool = False,
-) -> list[Moved]:
-    """Everybody whom the difference moves, and where to (semantics 3.1, 3.9, 3.10, 3.11); `under` hurries nobody."""
-    if not moves_people(before, after) and not finished:
-        return []
-    overdue, zone = studio.studio(session).overdue_hours, lru_cache(partial(_zone, versions.studio_zone(session)))
-    switch = Switch(course(before, sequence_id, overdue), course(after, sequence_id, overdue))
-    # Most edits move those at one step or two; nobody else need be read.
-    moving = [one for one in versions.stands(session, sequence_id) if switch.moves(_standing(now, *one))]
-    found = []
-    for reader in versions.readers(session, sequence_id, moving, finished=finished, lock=lock):
-        if reader.state == EnrollmentState.FINISHED and not switch.ended_last(reader.place.last_id):
-            continue
-        place = switch.place(reader.place, zone=zone(reader.zone), now=now)
-        state = _state(place, evergreen=after.evergreen)
-        if place != reader.place or state != reader.state:
-            found.append(Moved(reader, place, state))
-    return found
-
-
-def _zone(studio_zone: str, name: str) -> ZoneInfo:
-    return zone_of(name, studio_zone)
-
-
-def _standing(now: datetime, step_id: int | None, last_id: int | None, waits: bool) -> Place:
-    return Place(now, now, None, step_id, now if waits else None, last_id)
-
-
-def under(choices: Choices, moved: list[Moved], now: datetime) -> list[Moved]:
-    """The same readers, those who are due at once as the operator chose for them (semantics 3.9)."""
-    hurried = [at for at, one in enumerate(moved) if one.at_once(now)]
-    placed = list(moved)
-    for number, at in enumerate(hurried):
-        one = moved[at]
-        placed[at] = replace(one, place=chosen(one.reader.place, one.place, choices, number / len(hurried), now))
-    return placed
-
-
-def _state(place: Place, *, evergreen: bool) -> str:
-    if place.step_id is not None:
-        return EnrollmentState.ACTIVE
-    return EnrollmentState.CAUGHT_UP if evergreen else EnrollmentState.FINISHED
 
 
 def _write(session: Session, sequence_id: int, draft: Draft, now: datetime) -> Draft:
@@ -232,83 +178,47 @@ def note(
     return kept
 
 
-def _remember(session: Session, edit: SequenceVersion, moved: list[Moved]) -> None:
-    rows = [
-        {
-            "version_id": edit.id,
-            "enrollment_id": one.reader.enrollment_id,
-            "state": one.reader.state,
-            "step_id": one.reader.place.step_id,
-            "due_at": one.reader.place.due_at,
-            "ended_at": one.reader.ended_at,
-            "skips": sorted(one.reader.place.skips),
-            "to_step_id": one.place.step_id,
-        }
-        for one in moved
-    ]
-    if rows:
-        session.connection().execute(insert(SequenceMove), rows)
-
-
-def _place(session: Session, moved: list[Moved], now: datetime) -> None:
-    _place_rows(
-        session,
-        [
-            {
-                "row": one.reader.enrollment_id,
-                "state": one.state,
-                "step": one.place.step_id,
-                "due": one.place.due_at,
-                "skips": sorted(one.place.skips),
-                "ended": (one.reader.ended_at or now) if one.state == EnrollmentState.FINISHED else None,
-            }
-            for one in moved
-        ],
-    )
-
-
-_PLACING = (
-    update(Enrollment)
-    .where(Enrollment.id == bindparam("row"))
-    .values(
-        state=bindparam("state"),
-        next_step_id=bindparam("step"),
-        next_due_at=bindparam("due"),
-        skips=bindparam("skips"),
-        ended_at=bindparam("ended"),
-    )
-)
-
-
-def _place_rows(session: Session, rows: list[dict[str, object]]) -> None:
-    session.flush()
-    if rows:
-        session.connection().execute(_PLACING, rows)
-    session.expire_all()
-
-
-def undo(session: Session, sequence_id: int, version_id: int, *, now: datetime, operator_id: int | None) -> None:
+def undo(
+    session: Session,
+    sequence_id: int,
+    version_id: int,
+    *,
+    now: datetime,
+    operator_id: int | None,
+    foreseen: Foreseen | None = None,
+) -> None:
     """Take the last edit back; raises Refused when emails went out because of it, or another edit came after it."""
     guard(session, sequence_id, None)
     edit = versions.version(session, sequence_id, version_id)
     why = why_not_undo(session, edit)
     if why:
         raise Refused(why, means="Nothing was changed.", remedy="Make the opposite change instead.")
-    before = versions.current(session, sequence_id)
-    after = Restore(drafts.read(edit.before)).on(before)
+    way = _way_back(session, sequence_id, edit)
     number = next_version(session, sequence_id)
-    after = _write(session, sequence_id, after, now)
+    after = _write(session, sequence_id, way.after, now)
     ways = ways_in.kept(session, sequence_id)
     ways_in.take_back(session, edit, now)
     back_to = (ways, ways_in.kept(session, sequence_id)) if "triggers" in edit.before else None
-    undone = note(session, sequence_id, number, f"Taken back: {edit.what}", before, after, operator_id, now, back_to)
+    what = f"Taken back: {edit.what}"
+    undone = note(session, sequence_id, number, what, way.before, after, operator_id, now, back_to)
     undone.undone_at = edit.undone_at = now
-    back = _moved_back(session, edit)
-    others = moves(session, sequence_id, before, after, now, finished=False, lock=True)
-    known = {one["row"] for one in back}
-    _place(session, [one for one in others if one.reader.enrollment_id not in known], now)
-    _place_rows(session, back)
+    others = foresight.present(session, way, foreseen, now)
+    placing.back(session, edit.id)
+    placing.place(session, others.places, _new_ids(way.after, after), now, None)
     accounts.record(session, "series.undone", by=operator_id, now=now, subject=f"series:{sequence_id}", version=number)
+
+
+def foresee_undo(session: Session, sequence_id: int, version_id: int, *, now: datetime) -> Foreseen:
+    """What `undo` needs to know about those whom the edit itself did not move; only reads."""
+    edit = versions.version(session, sequence_id, version_id)
+    if why_not_undo(session, edit):
+        return Foreseen()  # to be refused in words under the lock
+    return foresight.foresee(session, _way_back(session, sequence_id, edit), now)
+
+
+def _way_back(session: Session, sequence_id: int, edit: SequenceVersion) -> Way:
+    before = versions.current(session, sequence_id)
+    return Way(sequence_id, before, Restore(drafts.read(edit.before)).on(before), Choices(), but=edit.id)
 
 
 def why_not_undo(session: Session, edit: SequenceVersion) -> str:
@@ -323,28 +233,3 @@ def why_not_undo(session: Session, edit: SequenceVersion) -> str:
         emails = "email has gone out or is on its way" if sent == 1 else "emails have gone out or are on their way"
         return f"{sent:,} {emails} since this change was made, so it cannot be taken back any more."
     return ""
-
-
-def _moved_back(session: Session, edit: SequenceVersion) -> list[dict[str, object]]:
-    """The readers who still stand where the edit put them, as they stood before it."""
-    found = (
-        select(SequenceMove)
-        .join(Enrollment, Enrollment.id == SequenceMove.enrollment_id)
-        .where(
-            SequenceMove.version_id == edit.id,
-            Enrollment.next_step_id.is_not_distinct_from(SequenceMove.to_step_id),
-            Enrollment.state != EnrollmentState.EXITED,
-        )
-        .with_for_update(of=Enrollment)
-    )
-    return [
-        {
-            "row": move.enrollment_id,
-            "state": move.state,
-            "step": move.step_id,
-            "due": move.due_at,
-            "skips": move.skips,
-            "ended": move.ended_at,
-        }
-        for move in session.scalars(found)
-    ]

@@ -24,6 +24,7 @@ from newsletter.sequences import (
 from newsletter.sequences.drafts import Draft
 from newsletter.sequences.edits import Replace
 from newsletter.sequences.files import Folder
+from newsletter.sequences.foresight import Foreseen
 from newsletter.sequences.moving import Choices
 from newsletter.sequences.triggers import Opening
 
@@ -100,8 +101,21 @@ def load_series(session: Session, folder: Path, now: datetime) -> models.Sequenc
     return bring_in(session, of_folder(folder), now)
 
 
+def foresee(session: Session, folder: Folder, now: datetime, choices: Choices) -> Foreseen | None:
+    """What `bring_in` needs to know and takes long to work out, before anything is locked; None of a new series."""
+    series = queries.by_slug(session, folder.draft.slug)
+    if series is None:
+        return None
+    return editing.foresee(session, series.id, Replace(folder.draft), now=now, choices=choices)
+
+
 def bring_in(
-    session: Session, folder: Folder, now: datetime, choices: Choices | None = None, operator_id: int | None = None
+    session: Session,
+    folder: Folder,
+    now: datetime,
+    choices: Choices | None = None,
+    operator_id: int | None = None,
+    foreseen: Foreseen | None = None,
 ) -> models.Sequence:
     """Make a sequence, or edit it and note that as one version. Raises InputError when it cannot be like that."""
     series = queries.by_slug(session, folder.draft.slug)
@@ -111,19 +125,27 @@ def bring_in(
         editing.begin(session, series.id, folder.draft, now)
         entering.replace(session, series.id, folder.triggers, now)
     else:
-        _edit(session, series.id, folder, now, choices, operator_id)
+        _edit(session, series.id, folder, now, choices, operator_id, foreseen)
     session.flush()
     return series
 
 
 def _edit(
-    session: Session, sequence_id: int, folder: Folder, now: datetime, choices: Choices | None, operator_id: int | None
+    session: Session,
+    sequence_id: int,
+    folder: Folder,
+    now: datetime,
+    choices: Choices | None,
+    operator_id: int | None,
+    foreseen: Foreseen | None,
 ) -> None:
     """Steps, rules and triggers in one version, which can be taken back like any other."""
     before, ways = versions.current(session, sequence_id), ways_in.kept(session, sequence_id)
     _refuse_other_kinds(before, folder.draft)
     edit = Replace(folder.draft)
-    made = editing.apply(session, sequence_id, edit, now=now, operator_id=operator_id, choices=choices)
+    made = editing.apply(
+        session, sequence_id, edit, now=now, operator_id=operator_id, choices=choices, foreseen=foreseen
+    )
     if not entering.replace(session, sequence_id, folder.triggers, now):
         return
     session.flush()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, String, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, false, func, or_, select, type_coerce
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session, aliased
+from sqlalchemy.types import NullType
 
 from newsletter.accounts import queries as accounts
 from newsletter.accounts.models import Operator
@@ -21,10 +22,11 @@ from newsletter.errors import NotFound
 from newsletter.sequences import drafts, models, queries
 from newsletter.sequences.differing import touched
 from newsletter.sequences.drafts import Draft, DraftStep
-from newsletter.sequences.models import Enrollment, SequenceVersion
+from newsletter.sequences.models import Enrollment, SequenceMove, SequenceVersion
 from newsletter.sequences.rules import EnrollmentState, Place
+from newsletter.work.claims import among
 
-SLICE = 5000  # readers looked at in one statement
+SLICE = 5000  # readers looked at in one go
 
 
 def current(session: Session, sequence_id: int) -> Draft:
@@ -32,7 +34,7 @@ def current(session: Session, sequence_id: int) -> Draft:
     return drafts.of_rows(queries.sequence(session, sequence_id), queries.all_steps(session, sequence_id))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reader:
     """Somebody whom an edit may move: an enrollment, where they stand, and the zone they named."""
 
@@ -65,6 +67,17 @@ _COLUMNS = (
 )
 
 
+# As the driver gives them: to see that nothing changed, nobody need read a hundred thousand moments.
+_UNREAD = tuple(
+    sql_cast(column, String) if column is Enrollment.skips else type_coerce(column, NullType()) for column in _COLUMNS
+)
+# Whoever an edit moved and who stands there still; an undo puts them back.
+STILL_THERE = (
+    Enrollment.next_step_id.is_not_distinct_from(SequenceMove.to_step_id),
+    Enrollment.state != EnrollmentState.EXITED,
+)
+
+
 def stands(session: Session, sequence_id: int) -> set[Stand]:
     """Where the readers under way stand, each place once however many are there."""
     found = select(Enrollment.next_step_id, Enrollment.last_step_id, _WAITS).distinct()
@@ -73,17 +86,23 @@ def stands(session: Session, sequence_id: int) -> set[Stand]:
 
 
 def readers(
-    session: Session, sequence_id: int, at: Iterable[Stand], *, finished: bool, lock: bool = False
+    session: Session,
+    sequence_id: int,
+    at: Iterable[Stand],
+    *,
+    finished: bool,
+    but: int | None = None,
+    only: Collection[int] | None = None,
 ) -> Iterator[Reader]:
     """Those under way who stand `at` these places, and everybody caught up; `finished`: those who may be let on, too.
 
-    In the order of the enrollments. With `lock` no worker lets them go on until the transaction ends.
+    In the order of the enrollments; without those whom an undo of version `but` puts back; `only` these enrollments.
     """
-    asked = _readers(sequence_id, list(at), finished=finished).order_by(Enrollment.id).limit(SLICE)
-    if lock:
-        asked = asked.with_for_update(of=Enrollment)
-    after = 0
-    while rows := session.execute(asked.where(Enrollment.id > after)).all():
+    asked = _readers(_COLUMNS, sequence_id, list(at), finished=finished, but=but).order_by(Enrollment.id)
+    if only is not None:
+        asked = asked.where(among(session, Enrollment.id, only))
+    # On the connection: through the session each row would cost as much again.
+    for rows in session.connection().execute(asked).partitions(SLICE):
         idle = [row.subscriber_id for row in rows if row.state != EnrollmentState.ACTIVE]
         barred = queries.barred(session, people.readers(session, idle).values()) if idle else {}
         for row in rows:
@@ -91,10 +110,33 @@ def readers(
                 place = queries.place(cast(Enrollment, row))
                 held = row.held_at is not None
                 yield Reader(row.id, row.subscriber_id, row.state, place, row.timezone, held, row.ended_at)
-        after = rows[-1].id
 
 
-def _readers(sequence_id: int, at: list[Stand], *, finished: bool) -> Select[*tuple[Any, ...]]:
+def marks(
+    session: Session,
+    sequence_id: int,
+    at: Iterable[Stand],
+    *,
+    finished: bool,
+    but: int | None = None,
+    lock: bool = False,
+) -> dict[int, int]:
+    """The enrollments of the same readers, each with a number that is another as soon as anything in its row is.
+
+    With `lock` no worker lets them go on until the transaction ends.
+    """
+    asked = _readers(_UNREAD, sequence_id, list(at), finished=finished, but=but)
+    if lock:
+        asked = asked.order_by(Enrollment.id).with_for_update(of=Enrollment)
+    found: dict[int, int] = {}
+    for rows in session.connection().execute(asked).partitions(SLICE):
+        found |= {row[0]: hash(row) for row in rows}
+    return found
+
+
+def _readers(
+    columns: Iterable[Any], sequence_id: int, at: list[Stand], *, finished: bool, but: int | None
+) -> Select[*tuple[Any, ...]]:
     later = aliased(Enrollment)
     # Whoever is in the series again is there already; their earlier time in it stays as it ended.
     again = select(later.id).where(
@@ -114,7 +156,10 @@ def _readers(sequence_id: int, at: list[Stand], *, finished: bool) -> Select[*tu
     idle = [EnrollmentState.CAUGHT_UP, EnrollmentState.FINISHED] if finished else [EnrollmentState.CAUGHT_UP]
     active = and_(Enrollment.state == EnrollmentState.ACTIVE, or_(skipping, *here))
     wanted = or_(active, and_(Enrollment.state.in_(idle), ~again.exists()))
-    found = select(*_COLUMNS).join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+    found = select(*columns).join(Subscriber, Subscriber.id == Enrollment.subscriber_id)
+    if but is not None:
+        put_back = SequenceMove.version_id == but, SequenceMove.enrollment_id == Enrollment.id, *STILL_THERE
+        wanted = and_(wanted, ~select(SequenceMove.enrollment_id).where(*put_back).exists())
     return found.where(Enrollment.sequence_id == sequence_id, wanted)
 
 
@@ -141,6 +186,12 @@ def version(session: Session, sequence_id: int, version_id: int) -> SequenceVers
     if found is None or found.sequence_id != sequence_id:
         raise NotFound("There is no such change.", remedy="Go back to the changes of this series.")
     return found
+
+
+def numbered(session: Session, sequence_id: int, number: int) -> SequenceVersion | None:
+    """The edit that made a sequence's version of that number."""
+    found = select(SequenceVersion).where(SequenceVersion.sequence_id == sequence_id, SequenceVersion.version == number)
+    return session.scalar(found)
 
 
 def undoable(session: Session, sequence_id: int) -> SequenceVersion | None:
