@@ -13,12 +13,14 @@ from newsletter.accounts.gate import admin_blueprint
 from newsletter.accounts.presentation import look
 from newsletter.database.engine import db
 from newsletter.errors import InputError, RenderError, SourceError, SuppleError
+from newsletter.figures.exercises import EXERCISES
 from newsletter.messages.compiling import Rendered
 from newsletter.sequences import editor, edits, previews, queries, reach, saying, stepforms, versions
 from newsletter.sequences.models import Sequence, Step
 from newsletter.sequences.previews import NAMED, NAMELESS, READERS, Words
 from newsletter.sequences.rules import Kind
 from newsletter.sequences.stepforms import Form
+from newsletter.sequences.timing import of_step
 from newsletter.web.isolation import SANDBOX, isolated
 
 bp = admin_blueprint("steps", __name__, "/admin/sequences/<int:sequence_id>/steps")
@@ -82,6 +84,7 @@ def _form(session: Session, series: Sequence, behind: int | None, fields: Fields
         "COMPARISONS": stepforms.COMPARISONS,
         "KIND_WORDS": saying.KIND_WORDS,
         "KIND_HELP": saying.KIND_HELP,
+        "exercises": sorted(EXERCISES.values(), key=lambda found: found.name),
     }
 
 
@@ -134,7 +137,7 @@ def _step_page(row: Step, words: Words, problem: SuppleError | None, fields: Fie
     series = queries.sequence(session, row.sequence_id)
     lines = editor.lines(session, series, row.id)
     at = next(at for at, line in enumerate(lines) if line.step.id == row.id)
-    kept = stepforms.timing_fields(queries.timing(row)) | stepforms.config_fields(row.kind, row.config)
+    kept = stepforms.timing_fields(of_step(row)) | stepforms.config_fields(row.kind, row.config)
     shown = {} if row.kind != Kind.EMAIL else _view(session, series, words)
     return render_template(
         "sequences/step.html" if row.kind == Kind.EMAIL else "sequences/other_step.html",

@@ -5,6 +5,8 @@
   const form = document.querySelector("[data-words]");
   if (!form) return;
   const look = document.querySelector(".step-look");
+  const empty = look.querySelector(".is-empty"); // small on a phone, until there is something to see
+  empty?.classList.add("is-waiting");
   let clean = !("unsaved" in form.dataset); // words that were refused are kept nowhere yet
 
   form.addEventListener("input", () => {
@@ -15,6 +17,7 @@
       clean = true;
       return;
     }
+    empty?.classList.remove("is-waiting");
     const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
     look.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
   });
