@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 
 from sqlalchemy import select
 
-from newsletter import clock, worker
+from newsletter import clock
 from newsletter.audience import actions as audience
 from newsletter.audience import by_hand, occasions
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Happened
 from newsletter.broadcasts import actions as broadcasts
-from newsletter.database.engine import db, transaction
+from newsletter.database.engine import transaction
 from newsletter.delivery import actions as ledger
-from newsletter.delivery.jobs import send_due
 from newsletter.delivery.models import Delivery
-from newsletter.delivery.rules import WAITING, Lane
+from newsletter.delivery.rules import WAITING, EventKind, Lane
 from newsletter.errors import InputError
 from newsletter.sequences import actions, editing, models, pausing
-from newsletter.sequences import jobs as sequences
 from newsletter.sequences.edits import Add, Change, Delete, Edit, Move
 from newsletter.sequences.moving import AtOnce, Choices
 from newsletter.sequences.pauses import Scope
 from newsletter.sequences.resuming import Choice
 from newsletter.sequences.rules import Kind, Timing
-from newsletter.sequences.timing import clock as time_of
 from newsletter.tracking import actions as tracking
 from newsletter.tracking.rules import Seen
+from tests.worlds.scenes import some_scenes
+from tests.worlds.working import look_in, stop_after_planning, stop_after_sending
 from tests.worlds.world import DELAYS, TAGS, TEXTS, WEEKDAYS, WINDOWS, ZONES, World
 
 MANY = 1_000_000  # so many due at once would be agreed to
@@ -38,37 +37,20 @@ MANY = 1_000_000  # so many due at once would be agreed to
 def life_before(world: World, chance: random.Random) -> None:
     """Up to twelve days in which things happen, and the worker looks in now and then; late, as a rule."""
     begun, days = world.now, chance.choice([0, 1, 4, 12])
-    happenings = [everybody_joins, *chance.choices(HAPPENINGS, k=chance.randint(3, 8))]
+    happenings = [everybody_joins, *chance.choices(HAPPENINGS, k=chance.randint(2, 6))]
     for at, happening in zip(sorted(chance.uniform(0, days) for _ in happenings), happenings, strict=True):
         world.now = begun + timedelta(seconds=round(at * 86400))
         with clock.standing_at(world.now):
             world.note(f"{world.now:%Y-%m-%d %H:%M:%S}", happening.__name__)
             happening(world, chance)
             if chance.random() < 0.4:
-                _look_in()
-    with clock.standing_at(world.now):
-        _look_in()  # what has just happened with people is worked off at once, as long as a worker runs
-    if chance.random() < 0.5:
-        _stop_in_the_middle(world, chance)
-    world.now += timedelta(minutes=chance.choice([0, 7, 90, 3000]), seconds=chance.randint(0, 59))
-
-
-def _stop_in_the_middle(world: World, chance: random.Random) -> None:
-    """Hours later the worker begins a turn and is stopped: emails are planned and not sent, or sent and no more."""
-    world.now += timedelta(hours=chance.choice([0, 5, 20, 47]))
-    jobs = chance.choice(
-        [(sequences.enter_due, sequences.plan_due), (sequences.enter_due, sequences.plan_due, send_due)]
-    )
-    with clock.standing_at(world.now):
-        for job in jobs:
-            world.note(f"{world.now:%Y-%m-%d %H:%M:%S}", "only", job.__name__, job())
-            db.session.remove()
-
-
-def _look_in() -> None:
-    worker.take_turn()
-    db.session.remove()
-    assert not worker.failed, f"jobs failed: {worker.failed}"
+                look_in(world)
+    look_in(world)  # what has just happened with people is worked off at once, as long as a worker runs
+    some_scenes(world, chance)
+    if chance.random() < 0.3:  # hours later the worker begins a turn and is stopped
+        world.now += timedelta(hours=chance.choice([0, 5, 20, 47]))
+        chance.choice([stop_after_planning, stop_after_sending])(world)
+    world.now += timedelta(minutes=chance.choice([0, 0, 7, 90, 3000]), seconds=chance.randint(0, 59))
 
 
 def someone_joins(world: World, chance: random.Random) -> None:
@@ -136,7 +118,7 @@ def a_timing(chance: random.Random) -> Timing:
         amount,
         unit,
         chance.choice(["previous", "previous", "previous", "enrollment"]),
-        (time_of(window[0]), time_of(window[1])) if window else None,
+        (time.fromisoformat(window[0]), time.fromisoformat(window[1])) if window else None,
         chance.choice(WEEKDAYS) if chance.random() < 0.3 else 127,
     )
 
@@ -174,7 +156,7 @@ def somebody_moves_house(world: World, chance: random.Random) -> None:
         person.timezone = chance.choice(ZONES)
         occasions.happened(session, person.id, Happened.ZONE, "", clock.now())
         world.note("  reader", person.id, person.timezone)
-    _look_in()
+    look_in(world)
 
 
 def somebody_tells_their_birthday(world: World, chance: random.Random) -> None:
@@ -182,7 +164,7 @@ def somebody_tells_their_birthday(world: World, chance: random.Random) -> None:
     day = clock.now().date() + timedelta(days=chance.randint(-1, 35))
     with transaction() as session:
         by_hand.set_field(session, chance.choice(world.readers), "birthday", f"{day:%d.%m.}", clock.now())
-    _look_in()
+    look_in(world)
 
 
 def somebody_leaves(world: World, chance: random.Random) -> None:
@@ -230,6 +212,7 @@ def an_email_is_called_off_or_hurried(world: World, chance: random.Random) -> No
             ledger.cancel(session, found[0], "Called off by hand.", clock.now())
         elif found:
             ledger.send_now(session, found[0], clock.now())
+            ledger.note(session, found[:1], EventKind.HURRIED, clock.now(), "")
         world.note("  of", list(found))
 
 

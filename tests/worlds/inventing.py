@@ -51,7 +51,7 @@ def _studio(world: World, chance: random.Random) -> None:
         session.add(studio)
         studio.timezone = chance.choice(["UTC", "Europe/Berlin", "America/New_York"])
         studio.one_a_day = chance.random() < 0.75
-        studio.first = chance.choice(["series", "series", "broadcast"])
+        studio.first = chance.choice(["series", "broadcast"])
         studio.overdue_hours = chance.choice([48, 48, 20, 200])
         world.note("studio", studio.timezone, studio.one_a_day, studio.first, studio.overdue_hours)
 

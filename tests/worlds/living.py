@@ -83,7 +83,7 @@ def live(now: datetime, days: float, *, glances: int = 0, seed: int = 0, every_m
                 assert _turn(glance) == 0, f"there was something to do at {glance}, which was to be skipped"
                 idle += 1
         moment = following
-    return Lived(sorted(_sent(now, until)), turns, idle)
+    return Lived(sorted(_sent(now, until), key=str), turns, idle)
 
 
 def _turn(moment: datetime) -> int:

@@ -91,7 +91,7 @@ def foreseen(world: World, days: int) -> list[Seen]:
         rows = list(forecast(db.session(), world.now, days))
     db.session.rollback()
     world.note("moved in the forecast:", sum(row.moved_from is not None for row in rows))
-    return sorted(_seen(row) for row in rows)
+    return sorted(map(_seen, rows), key=str)
 
 
 def _seen(row: Row) -> Seen:
