@@ -73,7 +73,8 @@ def moves(
     if not way.moves_anybody():
         return []
     switch = _switch(session, way)
-    return _moved(session, way, switch, _moving(session, way, switch, now), now)
+    at = _moving(session, way, switch, now)
+    return _moved(session, way, switch, at, versions.marks(session, sequence_id, at, finished=finished), now)
 
 
 def foresee(session: Session, way: Way, now: datetime) -> Foreseen:
@@ -87,7 +88,7 @@ def foresee(session: Session, way: Way, now: datetime) -> Foreseen:
     at = _moving(session, way, switch, now)
     # Read first: who changes between the two reads is seen to have changed under the lock.
     marks = versions.marks(session, way.sequence_id, at, finished=way.choices.finished, but=way.but)
-    moved = _moved(session, way, switch, at, now)
+    moved = _moved(session, way, switch, at, marks, now)
     hurried = {one.reader.enrollment_id for one in moved if one.at_once(now)}
     return Foreseen(_basis(session, way), marks, grouped(session, under(way.choices, moved, now)), hurried)
 
@@ -105,7 +106,7 @@ def present(session: Session, way: Way, foreseen: Foreseen | None, now: datetime
     marks = versions.marks(session, way.sequence_id, at, finished=way.choices.finished, but=way.but, lock=True)
     changed = {key for key, mark in marks.items() if known.marks.get(key) != mark}
     stale = changed | (known.marks.keys() - marks.keys())
-    again = _moved(session, way, switch, at, now, only=changed) if changed else []
+    again = _moved(session, way, switch, at, changed, now)
     places = _without(known.places, stale) if stale else known.places
     for where, rows in grouped(session, under(way.choices, again, now)).items():
         places = places | {where: [*places.get(where, ()), *rows]}
@@ -138,15 +139,10 @@ def _standing(now: datetime, step_id: int | None, last_id: int | None, waits: bo
 
 
 def _moved(
-    session: Session,
-    way: Way,
-    switch: Switch,
-    at: Iterable[Stand],
-    now: datetime,
-    only: Collection[int] | None = None,
+    session: Session, way: Way, switch: Switch, at: Iterable[Stand], ids: Iterable[int], now: datetime
 ) -> list[Moved]:
     zone = lru_cache(partial(_zone, versions.studio_zone(session)))
-    asked = versions.readers(session, way.sequence_id, at, finished=way.choices.finished, but=way.but, only=only)
+    asked = versions.readers(session, way.sequence_id, at, ids, finished=way.choices.finished, but=way.but)
     found = []
     for reader in asked:
         if reader.state == EnrollmentState.FINISHED and not switch.ended_last(reader.place.last_id):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -86,23 +86,18 @@ def stands(session: Session, sequence_id: int) -> set[Stand]:
 
 
 def readers(
-    session: Session,
-    sequence_id: int,
-    at: Iterable[Stand],
-    *,
-    finished: bool,
-    but: int | None = None,
-    only: Collection[int] | None = None,
+    session: Session, sequence_id: int, at: Iterable[Stand], ids: Iterable[int], *, finished: bool, but: int | None
 ) -> Iterator[Reader]:
-    """Those under way who stand `at` these places, and everybody caught up; `finished`: those who may be let on, too.
+    """Of these enrollments those whom `marks` would give, as they stand; in their order.
 
-    In the order of the enrollments; without those whom an undo of version `but` puts back; `only` these enrollments.
+    A slice at a time: PostgreSQL gives up on whoever holds a transaction and asks nothing for twenty seconds.
     """
     asked = _readers(_COLUMNS, sequence_id, list(at), finished=finished, but=but).order_by(Enrollment.id)
-    if only is not None:
-        asked = asked.where(among(session, Enrollment.id, only))
-    # On the connection: through the session each row would cost as much again.
-    for rows in session.connection().execute(asked).partitions(SLICE):
+    left = sorted(ids)
+    for start in range(0, len(left), SLICE):
+        these = asked.where(among(session, Enrollment.id, left[start : start + SLICE]))
+        # On the connection: through the session each row would cost as much again.
+        rows = session.connection().execute(these).all()
         idle = [row.subscriber_id for row in rows if row.state != EnrollmentState.ACTIVE]
         barred = queries.barred(session, people.readers(session, idle).values()) if idle else {}
         for row in rows:
@@ -121,9 +116,10 @@ def marks(
     but: int | None = None,
     lock: bool = False,
 ) -> dict[int, int]:
-    """The enrollments of the same readers, each with a number that is another as soon as anything in its row is.
+    """Those under way who stand `at` these places, and everybody caught up; `finished`: those who may be let on, too.
 
-    With `lock` no worker lets them go on until the transaction ends.
+    Each enrollment with a number that is another as soon as anything in its row is; without those whom an undo of
+    version `but` puts back. With `lock` no worker lets them go on until the transaction ends.
     """
     asked = _readers(_UNREAD, sequence_id, list(at), finished=finished, but=but)
     if lock:
