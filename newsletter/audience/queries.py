@@ -27,6 +27,12 @@ def living(session: Session, ids: Collection[int]) -> set[int]:
     return set(session.scalars(found))
 
 
+def invented(first_name: str) -> Subscriber:
+    """Somebody who does not exist, to look at emails as; their id 0 makes every link one that changes nothing."""
+    email, last_name = "alice@example.org", "Example" if first_name else ""
+    return Subscriber(id=0, email=email, first_name=first_name, last_name=last_name, timezone="", fields={})
+
+
 def double_of(person: Subscriber) -> Subscriber:
     """A reader's likeness for previews; its id 0 makes every link in the preview one that changes nothing."""
     return Subscriber(

@@ -46,7 +46,7 @@ def reader(session: Session, asked: str) -> Reader:
     real = audience.subscriber(session, int(asked)) if asked.isascii() and asked.isdigit() else None
     if real is not None:
         return Reader(audience.double_of(real), audience.tag_names(session, real.id))
-    return Reader(queries.sample("" if asked == NAMELESS else "Alice"), [])
+    return Reader(audience.invented("" if asked == NAMELESS else "Alice"), [])
 
 
 def preview(session: Session, source: str, asked: str, now: datetime) -> Rendered:

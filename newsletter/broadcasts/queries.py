@@ -226,12 +226,6 @@ def person_by_address(session: Session, typed: str) -> Subscriber:
     return person
 
 
-def sample(first_name: str) -> Subscriber:
-    """A made-up reader for previews, who is in no session."""
-    email, last_name = "alice@example.org", "Example" if first_name else ""
-    return Subscriber(id=0, email=email, first_name=first_name, last_name=last_name, timezone="", fields={})
-
-
 def tallies(session: Session, broadcast_ids: Iterable[int]) -> dict[int, Tally]:
     """How broadcasts went, by id; one that has not started has an empty tally."""
     reasons = {reason_of(broadcast_id): broadcast_id for broadcast_id in broadcast_ids}

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Select, case, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from newsletter.accounts.models import AuditEntry, Studio
+from newsletter.audience import queries as audience
 from newsletter.audience.models import Subscriber, SubscriberTag, Tag
 from newsletter.broadcasts import rules as broadcast_rules
 from newsletter.broadcasts.models import Broadcast
@@ -163,7 +164,7 @@ def _of_broadcast(session: Session, item: str, number: int) -> Heading:
 def _subject(session: Session, source: str) -> str:
     """As a reader without a name sees it."""
     try:
-        return subject(session, source, sequences.invented_reader(""))
+        return subject(session, source, audience.invented(""))
     except SuppleError:
         return ""
 

@@ -116,8 +116,7 @@ def of_rows(series: models.Sequence, rows: Iterable[models.Step]) -> Draft:
 
 
 def _of_row(row: models.Step) -> DraftStep:
-    window = (timing.clock(row.window_start), timing.clock(row.window_end)) if row.window_start else None
-    when = Timing(row.delay_amount, Unit(row.delay_unit), CountsFrom(row.delay_from), window, row.weekdays)
+    when = timing.of_step(row)
     return DraftStep(row.id, row.key, row.kind, when, row.config, row.source, row.deleted_at is not None)
 
 

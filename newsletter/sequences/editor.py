@@ -13,7 +13,7 @@ from newsletter.sequences import drafts, models, previews, queries, reach, sayin
 from newsletter.sequences.drafts import Draft
 from newsletter.sequences.rules import Kind
 from newsletter.sequences.saying import Names
-from newsletter.sequences.timing import explain, say
+from newsletter.sequences.timing import explain, of_step, say
 
 QUIET_WORDS = {"wait": "Nothing is sent; the next step counts from here."}
 
@@ -88,7 +88,7 @@ def lines(session: Session, series: models.Sequence, only: int | None = None) ->
         mails, asks, first = row.kind == Kind.EMAIL, row.kind == Kind.CONDITION, place == 1
         number += mails
         words = previews.words_of(row)
-        when = queries.timing(row)
+        when = of_step(row)
         made.append(
             Line(
                 step=row,

@@ -15,6 +15,7 @@ from newsletter.messages.compiling import CompiledMessage
 from newsletter.sequences import facts, models, queries, rules
 from newsletter.sequences.models import Enrollment, Step
 from newsletter.sequences.rules import EnrollmentState
+from newsletter.sequences.timing import of_step
 from newsletter.sequences.wording import compiled
 
 
@@ -53,7 +54,7 @@ def _letter(
         return Later(PAUSED, f"Waits: {enrollment.held_why}.")
     series = session.get_one(models.Sequence, step.sequence_id)
     letter = letter_of(compiled(step.source, studio_in_mail(session)), series)
-    return replace(letter, fits=partial(rules.fit, queries.timing(step)))
+    return replace(letter, fits=partial(rules.fit, of_step(step)))
 
 
 def letter_of(message: CompiledMessage, series: models.Sequence) -> Letter:

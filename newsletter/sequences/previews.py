@@ -15,7 +15,7 @@ from newsletter.delivery.composing import render
 from newsletter.delivery.letters import studio_in_mail
 from newsletter.messages.compiling import Rendered
 from newsletter.messages.source import parse
-from newsletter.sequences import queries, reach, wording
+from newsletter.sequences import reach, wording
 from newsletter.sequences.letters import letter_of
 from newsletter.sequences.models import Sequence, Step
 
@@ -57,7 +57,7 @@ def reader(session: Session, asked: str) -> Reader:
     if real is not None and real.status != Status.ERASED:
         return Reader(asked, shown(real), audience.double_of(real), audience.tag_names(session, real.id))
     nameless = asked == NAMELESS
-    person = queries.invented_reader("" if nameless else "Alice")
+    person = audience.invented("" if nameless else "Alice")
     return Reader(NAMELESS if nameless else NAMED, READERS[NAMELESS if nameless else NAMED], person, ())
 
 

@@ -25,16 +25,14 @@ from newsletter.sequences.models import Enrollment
 from newsletter.sequences.rules import (
     ENROLLMENT_WORDS,
     UNDER_WAY,
-    CountsFrom,
     Course,
     EnrollmentState,
     Kind,
     Place,
     Step,
-    Timing,
-    Unit,
 )
-from newsletter.sequences.timing import clock, say
+from newsletter.sequences.timing import of_step as timing_of
+from newsletter.sequences.timing import say
 from newsletter.sequences.triggers import source_words
 from newsletter.settings import current
 from newsletter.web.paging import LIKE_ESCAPE, containing
@@ -110,15 +108,9 @@ def step(session: Session, sequence_id: int, step_id: int) -> models.Step:
     return found
 
 
-def timing(row: models.Step) -> Timing:
-    """A stored step's timing."""
-    window = (clock(row.window_start), clock(row.window_end)) if row.window_start else None
-    return Timing(row.delay_amount, Unit(row.delay_unit), CountsFrom(row.delay_from), window, row.weekdays)
-
-
 def timing_words(row: models.Step, *, first: bool, before: str = "") -> str:
     """A stored step's timing in words; `before` is what the step before it is called."""
-    return say(timing(row), first=first, before=before)
+    return say(timing_of(row), first=first, before=before)
 
 
 def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:
@@ -138,7 +130,13 @@ def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:
 def plain_step(row: models.Step) -> Step:
     """A stored step as the planner sees it."""
     return Step(
-        row.id, row.key, row.position, row.kind or Kind.EMAIL, timing(row), row.config or {}, row.deleted_at is not None
+        row.id,
+        row.key,
+        row.position,
+        row.kind or Kind.EMAIL,
+        timing_of(row),
+        row.config or {},
+        row.deleted_at is not None,
     )
 
 
@@ -326,8 +324,3 @@ def people_in(sequence_id: int, *, search: str, state: str) -> Select[Enrollment
     if state in set(EnrollmentState):
         found = found.where(Enrollment.state == state)
     return found.where(Subscriber.email.ilike(containing(search), escape=LIKE_ESCAPE)) if search else found
-
-
-def invented_reader(first_name: str) -> Subscriber:
-    """Somebody who does not exist, to look at emails as; their id is 0, so that their links do nothing."""
-    return Subscriber(id=0, email="alice@example.org", first_name=first_name, last_name="", timezone="", fields={})

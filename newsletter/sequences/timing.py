@@ -6,6 +6,7 @@ import re
 from datetime import time
 
 from newsletter.errors import SourceError
+from newsletter.sequences import models
 from newsletter.sequences.rules import EVERY_DAY, CountsFrom, Timing, Unit, mask, problem_with
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -75,9 +76,10 @@ def _is_day(word: str) -> bool:
     return any(word in {short, name.lower()} for short, name in zip(DAYS, DAY_NAMES, strict=True))
 
 
-def clock(moment: str) -> time:
-    """A stored HH:MM."""
-    return time.fromisoformat(moment)
+def of_step(row: models.Step) -> Timing:
+    """A stored step's timing; its window is kept as two times of day, HH:MM."""
+    ends = (time.fromisoformat(row.window_start), time.fromisoformat(row.window_end)) if row.window_start else None
+    return Timing(row.delay_amount, Unit(row.delay_unit), CountsFrom(row.delay_from), ends, row.weekdays)
 
 
 def say(

@@ -20,7 +20,7 @@ from newsletter.sequences import files, queries, series, wording
 from newsletter.sequences.files import Folder
 from newsletter.sequences.models import Sequence
 from newsletter.sequences.series import load_series
-from newsletter.sequences.timing import say
+from newsletter.sequences.timing import of_step, say
 from tests.sequences.conftest import STEPS, load, sequence, step, write_series
 from tests.sequences.test_files import folders
 
@@ -60,7 +60,7 @@ def test_wording_is_taken_from_the_file_and_timing_into_columns(app: Flask, tmp_
     row = step(number, "more")
     assert parse(row.source).subject == "More for {{ subscriber.first_name or 'you' }}"
     assert parse(row.source).meta == {}, "the timing has one home"
-    assert say(queries.timing(row)) == "2 days later, 7:00–9:00, in the reader's zone"
+    assert say(of_step(row)) == "2 days later, 7:00–9:00, in the reader's zone"
 
 
 def test_what_cannot_be_loaded_changes_nothing(app: Flask, tmp_path: Path) -> None:
