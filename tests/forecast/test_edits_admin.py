@@ -165,10 +165,9 @@ def test_two_operators_the_second_is_told_who_was_faster(operator: FlaskClient, 
     more = step(series, "more").id
     gone = {"edit": "delete", "step": more, "version": 1}
     assert ask(operator, series, "edits/apply", **gone)[0] == 302
-    for path in ("edits", "edits/apply"):
-        code, page = ask(operator, series, path, **gone)
-        assert code == 409
-        assert "Alice changed it meanwhile: Email 2" in page
+    code, page = ask(operator, series, **gone)
+    assert code == 409
+    assert re.search("Alice[ \\w]* changed it meanwhile: Email 2", page)
 
 
 def test_3_6_what_cannot_be_is_refused_and_nothing_changes(operator: FlaskClient, series: int) -> None:
