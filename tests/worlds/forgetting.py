@@ -6,7 +6,7 @@ then really happens, because the true one is compared with that in the same worl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
@@ -18,7 +18,8 @@ from newsletter import clock
 from newsletter.database.engine import db
 from newsletter.delivery import days
 from newsletter.forecast import reading, simulating
-from newsletter.forecast.lives import Happening, House, Life, Waiting, Walk
+from newsletter.forecast.lives import House, Life, Waiting, Walk
+from newsletter.forecast.reading import Known
 from newsletter.sequences import civil, dates, rules
 from newsletter.sequences.course import AT_ONCE, Course, Kind, Reentry, Step
 from newsletter.sequences.rules import EVERY_DAY, CountsFrom, Tagged, Unit
@@ -262,10 +263,19 @@ class Watch:
     def look(self, world: World, days: int = 30) -> None:
         """Run every forecast that nobody has noticed yet on a world that was just made."""
         self.worlds += 1
-        true = _ahead(world, days, Forgets())
-        for name, forgets in FORGETTING.items():
-            if name not in self.noticed and _ahead(world, days, forgets) != true:
-                self.noticed[name] = world.seed
+        now, until = world.now, world.now + timedelta(days=days)
+        with clock.standing_at(now):
+            known, lives = _read(world, now, until)
+            true = _ahead(known, lives, now, until, Forgets())
+            for name in self.unnoticed:
+                forgets = FORGETTING[name]
+                with ExitStack() as changed:
+                    for patched in forgets.code:
+                        changed.enter_context(patch.object(*patched))
+                    reads = any(where is reading.sequences for where, *_ in forgets.code)
+                    found = _read(world, now, until) if reads else (known, lives)
+                    if _ahead(*found, now, until, forgets) != true:
+                        self.noticed[name] = world.seed
 
     @property
     def unnoticed(self) -> list[str]:
@@ -273,20 +283,18 @@ class Watch:
         return [name for name in FORGETTING if name not in self.noticed]
 
 
-def _ahead(world: World, days: int, forgets: Forgets) -> list[tuple[int, Happening]]:
-    return sorted(_emails(world, days, forgets), key=str)
+def _read(world: World, now: datetime, until: datetime) -> tuple[Known, list[Life]]:
+    db.session.rollback()
+    known = reading.known(db.session(), now, until)
+    lives = reading.lives(db.session(), known, world.readers, now, until)
+    db.session.rollback()
+    return known, lives
 
 
-def _emails(world: World, days: int, forgets: Forgets) -> Iterator[tuple[int, Happening]]:
-    now, until = world.now, world.now + timedelta(days=days)
-    db.session.rollback()
-    session = db.session()
-    with ExitStack() as changed, clock.standing_at(now):
-        for patched in forgets.code:
-            changed.enter_context(patch.object(*patched))
-        known = reading.known(session, now, until)
-        house = forgets.house(known.house)
-        for life in reading.lives(session, known, world.readers, now, until):
-            for one in simulating.ahead(forgets.life(life, house, now), house, now=now, until=until):
-                yield life.subscriber_id, replace(one, moved_from=None, because="")
-    db.session.rollback()
+def _ahead(known: Known, lives: list[Life], now: datetime, until: datetime, forgets: Forgets) -> list[str]:
+    house = forgets.house(known.house)
+    return [
+        str((life.subscriber_id, replace(one, moved_from=None, because="")))
+        for life in lives
+        for one in simulating.ahead(forgets.life(life, house, now), house, now=now, until=until)
+    ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import wraps
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, union_all
 
 from newsletter import clock, worker
 from newsletter.audience.models import Occasion, Subscriber
@@ -22,7 +23,7 @@ from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Lane, State
 from newsletter.sequences import jobs as sequences
 from newsletter.sequences.models import Enrollment, Sequence, Step, TriggerDate
-from newsletter.sequences.queries import read_reason
+from newsletter.sequences.queries import UNSETTLED, read_reason
 from newsletter.sequences.rules import EnrollmentState
 
 MINUTE = timedelta(minutes=1)
@@ -52,15 +53,46 @@ class Lived:
     idle: int
 
 
+NOW = bindparam("now", type_=Delivery.due_at.type)
+# A turn goes on until a round finds nothing, so that most calls of a job are in vain. These two cost the most by far:
+# 13 ms and 6 ms of a round's 24 ms, where this question costs less than one.
+WORK = {
+    send_due: select(Delivery.id).where(
+        Delivery.state.in_([State.PLANNED, State.DEFERRED, State.CLAIMED, State.SENDING]), Delivery.due_at <= NOW
+    ),
+    sequences.plan_due: union_all(
+        select(Delivery.id).where(UNSETTLED),
+        select(Enrollment.id).where(
+            Enrollment.state == EnrollmentState.ACTIVE, Enrollment.held_at.is_(None), Enrollment.next_due_at <= NOW
+        ),
+    ),
+}
+
+
 @contextmanager
 def only_concerned() -> Iterator[None]:
     """The worker's turn without the jobs that have nothing to do here."""
     before = worker.JOBS
-    worker.JOBS = tuple(job for job in before if job in CONCERNED)
+    worker.JOBS = tuple(_asked(job) for job in before if job in CONCERNED)
     try:
         yield
     finally:
         worker.JOBS = before
+
+
+def _asked(job: Callable[[], int]) -> Callable[[], int]:
+    """A job that is left alone while the database holds nothing for it."""
+    question = WORK.get(job)
+    if question is None:
+        return job
+
+    @wraps(job)
+    def if_any() -> int:
+        found = db.session().connection().execute(question, {"now": clock.now()}).first()
+        db.session.rollback()
+        return job() if found else 0
+
+    return if_any
 
 
 def live(now: datetime, days: float, *, glances: int = 0, seed: int = 0, every_minute: bool = False) -> Lived:
