@@ -104,6 +104,7 @@ MORE_RULES = {
     "newsletter/sequences/civil.py": "civil time: zones, windows, days",
     "newsletter/sequences/conditions.py": "questions about a reader",
     "newsletter/sequences/course.py": "a sequence, and where a reader stands in it",
+    "newsletter/sequences/saying.py": "steps and conditions in words; why somebody left is among them",
     "newsletter/sequences/resuming.py": "how a way goes on after a pause",
     "newsletter/delivery/days.py": "which email of a reader has a day, and what comes too late",
 }

@@ -91,32 +91,3 @@ def problem_with_exit(exit_on: Condition) -> str:
         if subject in exit_on:
             return "" if str(exit_on[subject]).strip() else "The exit does not say which tag it waits for."
     return problem_with(exit_on)
-
-
-def say(condition: Condition) -> str:
-    """A condition in words, as it follows “if”: “they have the tag “client””."""
-    no = bool(condition.get("not"))
-    if "tagged" in condition:
-        return f"they get the tag “{condition['tagged']}”"
-    if "untagged" in condition:
-        return f"they lose the tag “{condition['untagged']}”"
-    if "tag" in condition:
-        return f"they {'do not have' if no else 'have'} the tag “{condition['tag']}”"
-    if "clicked" in condition:
-        what = "an email of this series" if condition["clicked"] == ANY else f"the email “{condition['clicked']}”"
-        return f"they {'did not click' if no else 'clicked'} a link in {what}"
-    if "downloaded" in condition:
-        what = "anything" if condition["downloaded"] == ANY else f"“{condition['downloaded']}”"
-        return f"they {'did not download' if no else 'downloaded'} {what}"
-    if "field" in condition:
-        return _say_field(condition, no)
-    return "nothing is asked"
-
-
-def _say_field(condition: Condition, no: bool) -> str:
-    name, value, question = condition["field"], condition.get("value", ""), condition.get("is", "equals")
-    if question == "set":
-        return f"the field “{name}” is {'empty' if no else 'filled in'}"
-    if question == "contains":
-        return f"the field “{name}” {'does not contain' if no else 'contains'} “{value}”"
-    return f"the field “{name}” is {'not ' if no != (question == 'not') else ''}“{value}”"

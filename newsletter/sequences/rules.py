@@ -24,8 +24,9 @@ from newsletter.sequences.civil import (
     next_instant,
     problem_with,
 )
-from newsletter.sequences.conditions import NOTHING_KNOWN, Facts, holds, leaves, say
+from newsletter.sequences.conditions import NOTHING_KNOWN, Facts, holds, leaves
 from newsletter.sequences.course import AT_ONCE, END, Course, Kind, Place, Reentry, Step
+from newsletter.sequences.saying import say_exit
 
 __all__ = [
     "ENROLLMENT_WORDS",
@@ -203,7 +204,7 @@ def left(course: Course, facts: Facts) -> str:
         return "goal reached"
     if not course.exits:
         return ""
-    return next((say(one) for one in course.exits if leaves(one, facts)), "")
+    return next((say_exit(one) for one in course.exits if leaves(one, facts)), "")
 
 
 def arrive(course: Course, place: Place, facts: Facts, *, zone: ZoneInfo, now: datetime) -> tuple[Place, list[Effect]]:

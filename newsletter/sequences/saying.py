@@ -68,6 +68,15 @@ def _say_field(condition: Mapping[str, Any], no: bool) -> str:
     return f"have a field “{name}” that is {'not ' if no else ''}“{value}”"
 
 
+def say_exit(exit_on: Mapping[str, Any]) -> str:
+    """Why somebody left a series early, like “they get the tag “client””."""
+    if "tagged" in exit_on:
+        return f"they get the tag “{exit_on['tagged']}”"
+    if "untagged" in exit_on:
+        return f"they lose the tag “{exit_on['untagged']}”"
+    return f"they {say_condition(exit_on) or 'were asked nothing'}"
+
+
 def say_jump(key: str, names: Names = NOBODY_KNOWN) -> str:
     """Where a question leads: “on to the next step”, “to email 4”, “the series ends”."""
     if not key:

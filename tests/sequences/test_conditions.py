@@ -13,7 +13,6 @@ from newsletter.sequences.conditions import (
     leaves,
     problem_with,
     problem_with_exit,
-    say,
 )
 
 ALICE = Facts(
@@ -94,20 +93,3 @@ def test_an_exit_may_wait_for_a_tag_to_come_or_to_go() -> None:
     assert problem_with_exit({"tagged": "client"}) == problem_with_exit({"untagged": "client"}) == ""
     assert "which tag" in problem_with_exit({"tagged": ""})
     assert "one thing" in problem_with_exit({})
-
-
-@pytest.mark.parametrize(
-    ("condition", "words"),
-    [
-        ({"tag": "yoga", "not": True}, "they do not have the tag “yoga”"),
-        ({"clicked": "any"}, "they clicked a link in an email of this series"),
-        ({"downloaded": "core-plan", "not": True}, "they did not download “core-plan”"),
-        ({"field": "city", "is": "contains", "value": "x"}, "the field “city” contains “x”"),
-        ({"field": "city", "is": "set", "not": True}, "the field “city” is empty"),
-        ({"field": "city", "is": "not", "value": "x", "not": True}, "the field “city” is “x”"),
-        ({"tagged": "client"}, "they get the tag “client”"),
-        ({"untagged": "client"}, "they lose the tag “client”"),
-    ],
-)
-def test_a_condition_in_words(condition: dict[str, Any], words: str) -> None:
-    assert say(condition) == words

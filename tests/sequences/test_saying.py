@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from newsletter.sequences.saying import Names, say_condition, say_exits, say_reentry, say_step, title_of
+from newsletter.sequences.saying import Names, say_condition, say_exit, say_exits, say_reentry, say_step, title_of
 
 NAMES = Names(steps={"two": "email 2 “Hips”"}, gifts={"ten": "Ten stretches"}, series={"after": "Afterwards"})
 
@@ -75,3 +75,16 @@ def test_3_12_coming_again_in_words() -> None:
 def test_3_13_ways_out_in_words() -> None:
     assert say_exits([]) == ""
     assert say_exits([{"tagged": "a"}, {"untagged": "b"}]) == "whoever gets the tag “a” or loses the tag “b”"
+
+
+@pytest.mark.parametrize(
+    ("exit_on", "words"),
+    [
+        ({"tagged": "client"}, "they get the tag “client”"),
+        ({"untagged": "client"}, "they lose the tag “client”"),
+        ({"tag": "yoga", "not": True}, "they do not have the tag “yoga”"),
+        ({"field": "city", "is": "set", "not": True}, "they have nothing in the field “city”"),
+    ],
+)
+def test_3_13_why_somebody_left_is_said_as_the_condition_is(exit_on: dict[str, Any], words: str) -> None:
+    assert say_exit(exit_on) == words
