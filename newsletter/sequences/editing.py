@@ -98,7 +98,8 @@ def begin(session: Session, sequence_id: int, draft: Draft, now: datetime) -> No
 
 def guard(session: Session, sequence_id: int, expected: int | None) -> None:
     """Lock a sequence; raises Outdated, naming who did what, when it is not in the version `expected` any more."""
-    session.refresh(queries.sequence(session, sequence_id), with_for_update=True)
+    # Its key stays free: who joins meanwhile must not wait.
+    session.refresh(queries.sequence(session, sequence_id), with_for_update={"key_share": True})
     check_version(session, sequence_id, expected)
 
 

@@ -203,8 +203,6 @@ def upgrade() -> None:
             name=op.f("fk_sequence_moves_enrollment_id_enrollments"),
             ondelete="CASCADE",
         ),
-        sa.ForeignKeyConstraint(["step_id"], ["steps.id"], name=op.f("fk_sequence_moves_step_id_steps")),
-        sa.ForeignKeyConstraint(["to_step_id"], ["steps.id"], name=op.f("fk_sequence_moves_to_step_id_steps")),
         sa.ForeignKeyConstraint(
             ["version_id"],
             ["sequence_versions.id"],
