@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, case, exists, func, or_, select
@@ -165,10 +165,10 @@ def snapshot(broadcast: Broadcast, after_id: int, to_id: int) -> Select[int]:
 
 def readers(session: Session, broadcast: Broadcast, after_id: int, to_id: int, limit: int) -> list[Reader]:
     """The next readers to prove, at most `limit` and up to `to_id`."""
-    columns = [getattr(Subscriber, column.name) for column in fields(Reader)]
+    columns = [getattr(Subscriber, name) for name in Reader._fields]
     found = snapshot(broadcast, after_id, to_id).with_only_columns(*columns).order_by(Subscriber.id).limit(limit)
     # On the connection: through the session each row would be looked for among the objects it keeps.
-    return [Reader(*row) for row in session.connection().execute(found)]
+    return [Reader._make(row) for row in session.connection().execute(found)]
 
 
 def unmakeable(session: Session, broadcast_id: int, after_id: int, to_id: int, limit: int) -> Sequence[tuple[int, str]]:

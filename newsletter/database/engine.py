@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,12 +49,17 @@ def init(app: Flask, url: str) -> None:
         else {"pool_pre_ping": True, "connect_args": POSTGRES}
     )
     # Without it an error's text tells the values of the statement, names and addresses among them.
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = kind | {"hide_parameters": True}
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = kind | {"hide_parameters": True, "json_deserializer": _from_json}
     db.init_app(app)
     with app.app_context():
         if url.startswith("sqlite"):
             event.listen(db.engine, "connect", _sqlite_connect)
             event.listen(db.engine, "begin", _sqlite_begin)
+
+
+def _from_json(written: str) -> Any:
+    # Most readers have no fields of their own; to read "{}" takes 1.5 us, to see it 0.1, and each email asks.
+    return {} if written == "{}" else json.loads(written)
 
 
 def _sqlite_connect(raw: SqliteConnection, _record: object) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache, partial
 from itertools import groupby
-from typing import cast
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
@@ -31,8 +31,7 @@ from newsletter.settings import Settings, current
 from newsletter.tokens import Purpose
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """An email ready to leave: SMTP sender and recipient, its Message-ID and bytes, and its subject for the ledger."""
 
     delivery_id: int

@@ -94,8 +94,9 @@ def keep(session: Session, worker: str, now: datetime) -> int:
 
 
 # An answer as the database takes it, all of a window in one parameter.
-_SUBJECT: dict[str, type[TypeEngine[Any]]] = {"id": Integer, "subject": String}
-_ANSWER = _SUBJECT | {"outcome": String, "code": Integer, "enhanced": String, "text": String}
+_Columns = dict[str, type[TypeEngine[Any]]]
+_SUBJECT: _Columns = {"id": Integer, "subject": String}
+_ANSWER: _Columns = {"id": Integer, "outcome": String, "code": Integer, "enhanced": String, "text": String}
 
 
 def record(
@@ -105,14 +106,18 @@ def record(
 
     A row may be gone: its reader's two records were merged meanwhile, and the other one had this email already.
     """
-    told = [_told(delivery_id, reply, subjects.get(delivery_id, "")) for delivery_id, reply in answers]
-    outcomes = Counter(rules.outcome(reply) for _, reply in answers)
-    if outcomes[State.ACCEPTED]:
-        _accept(session, [one for one in told if one["outcome"] == State.ACCEPTED], now)
-    for delivery_id, reply in answers if outcomes.keys() != {State.ACCEPTED} else ():
-        if rules.outcome(reply) is not State.ACCEPTED:
-            _record_other(session, delivery_id, reply, subjects.get(delivery_id, ""), now)
-    kind = kind_of(session)
+    kind, outcomes = kind_of(session), Counter[State]()
+    told, taken = list[dict[str, object]](), list[dict[str, object]]()
+    for delivery_id, reply in answers:
+        outcome, subject = rules.outcome(reply), subjects.get(delivery_id, "")
+        outcomes[outcome] += 1
+        told.append(_told(delivery_id, reply, outcome))
+        if outcome is State.ACCEPTED:
+            taken.append({"id": delivery_id, "subject": subject})
+        else:
+            _record_other(session, delivery_id, reply, subject, now)
+    if taken:
+        _accept(session, taken, now)
     session.connection().execute(_noting(kind), {"rows": listed(kind, told), "now": now, "through": relay})
     machine.attempted(session, relay, outcomes)
     return outcomes
@@ -127,14 +132,13 @@ def _noting(kind: str) -> Any:
     return insert(Attempt).from_select(columns, rows.join(given, given.c.id == Delivery.id))
 
 
-def _told(delivery_id: int, reply: Reply, subject: str) -> dict[str, object]:
+def _told(delivery_id: int, reply: Reply, outcome: State) -> dict[str, object]:
     return {
         "id": delivery_id,
-        "outcome": rules.outcome(reply).value,
+        "outcome": outcome.value,
         "code": reply.code or None,
         "enhanced": reply.enhanced,
         "text": reply.text[:2000],
-        "subject": subject,
     }
 
 
@@ -143,7 +147,7 @@ _TRIED = {"attempts": Delivery.attempts + 1}
 
 def _accept(session: Session, told: Sequence[Mapping[str, object]], now: datetime) -> None:
     kind = kind_of(session)
-    given = {"rows": listed(kind, [{"id": one["id"], "subject": one["subject"]} for one in told]), "now": now}
+    given = {"rows": listed(kind, told), "now": now}
     moved = machine.follow(session, State.SENDING, State.ACCEPTED, _accepting(kind, State.SENDING), given)
     if len(moved) < len(told):  # a slow worker's: taken for lost meanwhile, but here is the answer
         machine.follow(session, State.UNKNOWN, State.ACCEPTED, _accepting(kind, State.UNKNOWN), given)

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Row, String, TextClause, bindparam, select, update
+from sqlalchemy import ColumnElement, Integer, String, TextClause, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.database.engine import before_commit
@@ -17,15 +18,19 @@ from newsletter.delivery.models import Delivery, Tally, in_state
 from newsletter.delivery.rules import ARROWS, ENDED, Claimed, State
 from newsletter.work.claims import add_to, claiming, kind_of
 
+# A name of a row is looked up each time, its place is not: 250 of them are 0.2 ms.
+_REASON_AND_LANE, _AS_CLAIMED = itemgetter(1, 2), itemgetter(1, 2, -1)
+_IN_TURN = attrgetter("due_at", "id")
+
 
 def take(session: Session, worker: str, now: datetime, limit: int, lane: int) -> list[Claimed]:
     """Claim up to `limit` emails that are due in a lane until the lease ends, the longest due first."""
     given = {"limit": limit, "worker": worker, "lease": now + rules.LEASE, "of_lane": lane, "now": now}
     # On the connection: through the session each row would cost a search for an object to refresh.
     rows = session.connection().execute(_taking(kind_of(session)), given).all()
-    for (reason, lane, source), many in Counter((row.reason, row.lane, row.claimed_from) for row in rows).items():
+    for (reason, lane, source), many in Counter(map(_AS_CLAIMED, rows)).items():
         _count(session, rules.batch_of(reason, lane), State(source), State.CLAIMED, many)
-    return sorted((_held(row) for row in rows), key=lambda one: (one.due_at, one.id))
+    return sorted([Claimed._make(row[:-1]) for row in rows], key=_IN_TURN)
 
 
 @cache
@@ -49,11 +54,6 @@ def _taking(kind: str) -> Any:
             *(Delivery.planned_at, Delivery.due_at, Delivery.attempts, Delivery.claimed_from),
         ),
     )
-
-
-def _held(row: Row[Any]) -> Claimed:
-    fields: tuple[Any, ...] = row[:-1]  # in their order, and behind them claimed_from
-    return Claimed(*fields)
 
 
 def move(
@@ -94,9 +94,9 @@ def arrow(source: State, to: State, *where: ColumnElement[bool] | TextClause, wh
 def follow(session: Session, source: State, to: State, statement: Any, given: Mapping[str, Any]) -> list[int]:
     """Run the statement of an arrow and keep the tallies; returns the ids of those that moved, in no order."""
     moved = session.connection().execute(statement, given).all()
-    for (reason, lane), many in Counter((reason, lane) for _, reason, lane in moved).items():
+    for (reason, lane), many in Counter(map(_REASON_AND_LANE, moved)).items():
         _count(session, rules.batch_of(reason, lane), source, to, many)
-    return [row.id for row in moved]
+    return [row[0] for row in moved]
 
 
 def move_one(session: Session, delivery_id: int, to: State, now: datetime, *, why: str = "", **values: Any) -> bool:

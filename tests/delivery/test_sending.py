@@ -57,7 +57,11 @@ def send(minutes: float = 0) -> int:
 def states() -> dict[str, str]:
     """Where each email stands, by address and reason."""
     db.session.rollback()
-    found = select(Subscriber.email, Delivery.reason, Delivery.state).join(Delivery).order_by(Delivery.id)
+    found = (
+        select(Subscriber.email, Delivery.reason, Delivery.state)
+        .join_from(Subscriber, Delivery, Subscriber.id == Delivery.subscriber_id)
+        .order_by(Delivery.id)
+    )
     return {f"{email} {reason}": state for email, reason, state in db.session.execute(found)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from newsletter.delivery.rules import Reply
 
@@ -14,8 +15,7 @@ _strstr = ctypes.PyDLL(None).strstr
 _strstr.argtypes, _strstr.restype = (ctypes.c_char_p, ctypes.c_char_p), ctypes.c_void_p
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """An email to hand over; `content` has CRLF lines and no dots stuffed; `key` comes back in the answer."""
 
     key: int
