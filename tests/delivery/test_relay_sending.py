@@ -137,7 +137,7 @@ def test_2_9_a_slow_rate_is_kept_and_the_worker_stays_awake_for_it(mailing: Flas
     took = time.monotonic() - began
     assert states() == {State.ACCEPTED: 15}
     assert took >= (15 - 6) / 6
-    assert first.sessions < 15 - 6, "the connections stay open meanwhile: else each email after the first six has its own"
+    assert first.sessions < 15 - 6, "the connections stay open meanwhile, one is not opened for each"
 
 
 def test_2_9_one_domain_gets_its_share_and_the_others_do_not_wait(mailing: Flask, first: Peer) -> None:
