@@ -93,6 +93,7 @@ def push(folder: Path, yes: bool, dry_run: bool, at_once: str, spread_hours: int
     """Bring the series in FOLDER into the database, after saying what changes and for how many people."""
     given, choices = folders.of_folder(folder), Choices(at_once, spread_hours, finished)
     slug = given.draft.slug
+    folders.check_moves(db.session(), given)
     lines, hurried = _plan(db.session(), given, choices)
     if not lines:
         click.echo(f"The series {slug} is like that already.")

@@ -252,3 +252,29 @@ def test_3_2_a_push_is_one_version_with_its_triggers_and_can_be_taken_back(app: 
             editing.undo(session, series, version.id, now=clock.now(), operator_id=None)
     assert run(app, "pull", "spine", str(folder), "--yes").exit_code == 0
     assert contents(folder) == before
+
+
+def moving_to(folder: Path, name: str, to: str) -> Path:
+    """The files of a series that moves its readers on to another."""
+    place = folder.parent / name
+    place.mkdir(exist_ok=True)
+    (place / "series.yaml").write_text(f"name: {name.title()}\n")
+    (place / "01-on.yaml").write_text(f"key: on\nkind: move\nto: {to}\n")
+    return place
+
+
+def test_a_push_leads_nobody_to_a_series_that_is_not_there_nor_in_a_circle(sqlite_app: Flask, folder: Path) -> None:
+    hips = moving_to(folder, "hips", "spine")
+    missing = run(sqlite_app, "push", str(hips), "--yes")
+    assert missing.exit_code != 0
+    assert "leads to the series “spine”, and there is none of that name" in missing.output
+    pushed(sqlite_app, folder)
+    pushed(sqlite_app, hips)
+    pushed(sqlite_app, moving_to(folder, "neck", "hips"))
+    (folder / "05-on.yaml").write_text("key: on\nkind: move\nto: neck\n")
+    circle = run(sqlite_app, "push", str(folder), "--dry-run")
+    assert circle.exit_code != 0
+    assert "leads to the series “neck”, and from there people come back to this one" in circle.output
+    db.session.remove()
+    assert queries.by_slug(db.session(), "spine") is not None
+    assert "on" not in ids(sqlite_app)

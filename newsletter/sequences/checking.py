@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from newsletter.errors import InputError
 from newsletter.sequences.drafts import TITLES, Draft, DraftStep
 from newsletter.sequences.rules import problem_with
@@ -46,6 +48,47 @@ def _bad_jump(draft: Draft, step: DraftStep, key: str) -> str:
     return (
         f"{asker} would lead back to {draft.title(target.id)}; it can only lead forward, or people go round for ever."
     )
+
+
+def check_moves(before: Draft | None, after: Draft, leads: Mapping[str, Collection[str]]) -> None:
+    """Raise InputError where a new change of series leads to none, or over others back to this one.
+
+    `leads` has every series there is, by its slug, with those that its steps lead to.
+    """
+    known = _targets(before) if before is not None else set()
+    for step in after.living:
+        to = str(step.config.get("to", "")) if step.kind == "move" else ""
+        if not to or to in known:
+            continue
+        title = after.title(step.id)
+        leading = f"{title[:1].upper()}{title[1:]} leads to the series “{to}”, and"
+        if to not in leads:
+            raise InputError(
+                f"{leading} there is none of that name.",
+                means="Nothing was changed.",
+                remedy="Correct the name, or bring in that series first.",
+            )
+        if after.slug in _reached(to, leads):
+            raise InputError(
+                f"{leading} from there people come back to this one.",
+                means="Nothing was changed: they would go round for ever.",
+                remedy="Let one of the two end without moving people on.",
+            )
+
+
+def _targets(draft: Draft) -> set[str]:
+    return {str(step.config.get("to", "")) for step in draft.living if step.kind == "move"}
+
+
+def _reached(slug: str, leads: Mapping[str, Collection[str]]) -> set[str]:
+    """The series to which people come who enter one, that one among them."""
+    found, ahead = set[str](), [slug]
+    while ahead:
+        here = ahead.pop()
+        if here not in found:
+            found.add(here)
+            ahead += leads.get(here, ())
+    return found
 
 
 def _problem_of_rules(draft: Draft) -> str:

@@ -70,6 +70,19 @@ def led_to_by(session: Session, slug: str) -> list[str]:
     return sorted({name for name, config in session.execute(found) if config.get("to") == slug})
 
 
+def leads(session: Session) -> dict[str, set[str]]:
+    """Every series, by its slug, with those to which its steps move people."""
+    found: dict[str, set[str]] = {slug: set() for slug in session.scalars(select(models.Sequence.slug))}
+    steps = (
+        select(models.Sequence.slug, models.Step.config)
+        .join(models.Step, models.Step.sequence_id == models.Sequence.id)
+        .where(models.Step.kind == "move", models.Step.deleted_at.is_(None))
+    )
+    for slug, config in session.execute(steps):
+        found[slug].add(str(config.get("to", "")))
+    return found
+
+
 def names(session: Session) -> dict[str, str]:
     """What every series is called, by its slug, in the order of the names."""
     found = select(models.Sequence.slug, models.Sequence.name).order_by(models.Sequence.name)

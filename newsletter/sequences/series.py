@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from newsletter.errors import NotFound, SourceError, SuppleError
 from newsletter.sequences import (
+    checking,
     editing,
     entering,
     files,
@@ -17,6 +18,7 @@ from newsletter.sequences import (
     models,
     openings,
     queries,
+    reach,
     triggers,
     versions,
     ways_in,
@@ -99,6 +101,13 @@ def load_series(session: Session, folder: Path, now: datetime) -> models.Sequenc
     twice changes nothing. Raises SourceError or InputError naming what is wrong; then nothing is changed.
     """
     return bring_in(session, of_folder(folder), now)
+
+
+def check_moves(session: Session, folder: Folder) -> None:
+    """Raise InputError where a step of `folder` newly leads to no series, or round to its own."""
+    series = queries.by_slug(session, folder.draft.slug)
+    before = versions.current(session, series.id) if series is not None else None
+    checking.check_moves(before, folder.draft, reach.leads(session))
 
 
 def foresee(session: Session, folder: Folder, now: datetime, choices: Choices) -> Foreseen | None:
