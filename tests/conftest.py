@@ -6,23 +6,31 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from flask import Flask, g, has_app_context
+from argon2 import PasswordHasher
+from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
-from sqlalchemy import create_engine, text
 
+from newsletter.accounts import passwords
 from newsletter.application import create_app
 from newsletter.database.base import Base
 from newsletter.database.engine import db
-from newsletter.web.limits import limiter
+from tests.accounts.people import signed_in
+from tests.sites import SECRET, Site, environment, running
 
-SECRET = "a secret that only the tests know, 32 and more"
+__all__ = ["SECRET", "environment", "running"]
+
 DATABASES = ("sqlite", "postgresql")
+
+# To keep a password and to check it takes 0.3 s of processor time, more than all else in a test of a page. That it
+# does so in production is shown in tests/accounts/test_actions.py.
+passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture(autouse=True)
@@ -59,96 +67,92 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def _migrate(folder: Path, **more: str) -> None:
+    app = create_app(environment(folder, **more))
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite database to copy."""
     folder = tmp_path_factory.mktemp("template")
-    app = create_app({"DATA_DIR": str(folder), "SECRET_KEY": SECRET})
-    with app.app_context():
-        upgrade()
-        db.engine.dispose()
+    _migrate(folder)
     return folder / "supple.db"
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A migrated PostgreSQL database, emptied before each test."""
-    folder = tmp_path_factory.mktemp("postgres-data")
-    app = create_app({"DATA_DIR": str(folder), "SECRET_KEY": SECRET, "DATABASE_URL": postgres_url})
-    with app.app_context():
-        upgrade()
-        db.engine.dispose()
-    return postgres_url
+def sqlite_site(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Site]:
+    """What gives the application on SQLite, its database new."""
+    site = Site(tmp_path_factory.mktemp("sqlite"))
+
+    def renewed() -> Site:
+        site.clear()
+        shutil.copy(migrated_sqlite, site.folder / "supple.db")
+        return site
+
+    return renewed
 
 
-def _empty(url: str) -> None:
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+@pytest.fixture(scope="session")
+def postgres_site(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Site]]:
+    """What gives the application on PostgreSQL, its database emptied."""
+    _migrate(tmp_path_factory.mktemp("migrated"), DATABASE_URL=postgres_url)
+    site = Site(tmp_path_factory.mktemp("postgres"), postgres_url)
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+
+        def renewed() -> Site:
+            site.clear()
+            _empty(connection)
+            return site
+
+        yield renewed
+    site.close()
+
+
+def _empty(connection: psycopg.Connection) -> None:
     names = [table.name for table in Base.metadata.sorted_tables]
     filled = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT FROM {name})" for name in names)  # noqa: S608
     counting = "SELECT sequencename FROM pg_sequences WHERE last_value IS NOT NULL"
-    with engine.begin() as connection:
-        # Truncating a table makes new files for it and its indexes, so the thirty that a test did not touch are spared.
-        touched = set(connection.scalars(text(filled)))
-        touched |= {name.removesuffix("_id_seq") for name in connection.scalars(text(counting))} & set(names)
-        if touched:
-            connection.execute(text(f"TRUNCATE {', '.join(sorted(touched))} RESTART IDENTITY CASCADE"))
-    engine.dispose()
-
-
-def environment(tmp_path: Path, **more: str) -> dict[str, str]:
-    """The settings of a test application in its own folder."""
-    return {"DATA_DIR": str(tmp_path), "SECRET_KEY": SECRET, "BASE_URL": "http://localhost:8000"} | more
+    # Truncating a table makes new files for it and its indexes, so the thirty that a test did not touch are spared.
+    touched = {name for (name,) in connection.execute(filled)}  # type: ignore[arg-type]
+    touched |= {name.removesuffix("_id_seq") for (name,) in connection.execute(counting)} & set(names)
+    if touched:
+        connection.execute(f"TRUNCATE {', '.join(sorted(touched))} RESTART IDENTITY CASCADE")  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def site(request: pytest.FixtureRequest) -> Site:
     """The test runs once on each database."""
-    if request.param == "postgresql":
-        url: str = request.getfixturevalue("migrated_postgres")
-        _empty(url)
-        return url
-    shutil.copy(request.getfixturevalue("migrated_sqlite"), tmp_path / "supple.db")
-    return f"sqlite:///{tmp_path / 'supple.db'}"
-
-
-class Browser(FlaskClient):
-    """A browser whose every request begins with an empty `g`.
-
-    Tests stand in one application context, and Flask lets requests share it: without this, whoever signed in first
-    in a test would be taken for the visitor of every later request, a stranger's too.
-    """
-
-    def open(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request."""
-        for name in list(g) if has_app_context() else ():
-            g.pop(name)
-        return super().open(*args, **kwargs)
-
-
-def running(url: str, tmp_path: Path, **more: str) -> Iterator[Flask]:
-    """The application on that database with further settings, and its context."""
-    more = {"DATABASE_URL": url, "QUEUE_URL": f"sqlite:///{tmp_path / 'queue.db'}"} | more
-    app = create_app(environment(tmp_path, **more))
-    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False)
-    app.config["PROPAGATE_EXCEPTIONS"] = False
-    app.test_client_class = Browser
-    limiter.reset()
-    with app.app_context():
-        yield app
-        app.extensions["clicks"].flush()  # its thread would write them into the next test's database
-        db.session.remove()
-        db.engine.dispose()
+    name = "postgres_site" if request.param == "postgresql" else "sqlite_site"
+    renewed: Callable[[], Site] = request.getfixturevalue(name)
+    return renewed()
 
 
 @pytest.fixture
-def app(database_url: str, tmp_path: Path) -> Iterator[Flask]:
+def database_url(site: Site) -> str:
+    """Where the database is."""
+    return site.url
+
+
+@pytest.fixture
+def app(site: Site) -> Iterator[Flask]:
     """The application with an application context, on both databases in turn; CSRF has tests of its own."""
-    yield from running(database_url, tmp_path)
+    with site.opened() as app:
+        yield app
 
 
 @pytest.fixture
-def sqlite_app(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
+def sqlite_app(sqlite_site: Callable[[], Site]) -> Iterator[Flask]:
     """The application on SQLite only, for what does not depend on the database (how a page looks)."""
+    with sqlite_site().opened() as app:
+        yield app
+
+
+@pytest.fixture
+def own_app(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
+    """An application on SQLite that no other test has, to be built on to."""
     shutil.copy(migrated_sqlite, tmp_path / "supple.db")
     yield from running(f"sqlite:///{tmp_path / 'supple.db'}", tmp_path)
 
@@ -157,3 +161,9 @@ def sqlite_app(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Flask]:
 def client(app: Flask) -> FlaskClient:
     """A visitor's browser."""
     return app.test_client()
+
+
+@pytest.fixture
+def operator(sqlite_app: Flask) -> FlaskClient:
+    """The browser of Alice, an operator, signed in; on both databases: `signed_in(app)`."""
+    return signed_in(sqlite_app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask import Flask
 from flask.testing import FlaskClient
 
 from newsletter import clock
@@ -22,3 +23,11 @@ def make_alice() -> Operator:
 def sign_in(browser: FlaskClient, password: str = PASSWORD, email: str = ALICE, **more: str) -> int:
     """Fill in the sign-in form and press the button; the status of the answer."""
     return browser.post("/admin/sign-in", data={"email": email, "password": password} | more).status_code
+
+
+def signed_in(app: Flask) -> FlaskClient:
+    """A new browser in which Alice has just signed in."""
+    make_alice()
+    browser = app.test_client()
+    assert sign_in(browser) == 302
+    return browser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import threading
 
 import pytest
@@ -68,6 +69,11 @@ def test_the_setup_link_is_void_once_there_is_an_operator(app: Flask) -> None:
     assert queries.setup_url(db.session())
     make_alice()
     assert queries.setup_url(db.session()) is None
+
+
+def test_a_password_costs_what_rfc_9106_wants() -> None:
+    """Its section 4, the second choice; the module is loaded anew, because all other tests keep passwords cheaply."""
+    assert runpy.run_path(passwords.__file__)["keep"](PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
 
 
 def test_a_hash_with_old_parameters_is_renewed_at_the_next_sign_in(app: Flask) -> None:

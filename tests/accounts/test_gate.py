@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from newsletter import clock, tokens
 from newsletter.settings import current
 from newsletter.tokens import Purpose
-from tests.accounts.people import ALICE, PASSWORD, make_alice, sign_in
+from tests.accounts.people import ALICE, PASSWORD, make_alice, signed_in
 
 OPEN = {"accounts.sign_in", "accounts.setup"}
 
@@ -43,9 +43,7 @@ def test_charlie_who_acts_is_refused(sqlite_app: Flask) -> None:
 
 
 def test_every_form_wants_its_key(sqlite_app: Flask) -> None:
-    make_alice()
-    browser = sqlite_app.test_client()
-    assert sign_in(browser) == 302
+    browser = signed_in(sqlite_app)
     sqlite_app.config["WTF_CSRF_ENABLED"] = True
     token = tokens.sign(current().secret_key, Purpose.SETUP, at=clock.now())
     for path in [*back_office(sqlite_app, "POST"), "/admin/sign-in", f"/admin/setup/{token}"]:
@@ -73,10 +71,7 @@ def test_with_its_key_a_form_works(sqlite_app: Flask) -> None:
 
 @pytest.fixture
 def alice(sqlite_app: Flask) -> FlaskClient:
-    make_alice()
-    browser = sqlite_app.test_client()
-    assert sign_in(browser) == 302
-    return browser
+    return signed_in(sqlite_app)
 
 
 def test_no_page_of_the_back_office_stays_in_a_cache(alice: FlaskClient) -> None:

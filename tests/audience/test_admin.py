@@ -18,7 +18,7 @@ from newsletter.addresses import parse
 from newsletter.audience import actions, queries
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
-from tests.accounts.people import make_alice, sign_in
+from tests.accounts.people import signed_in
 
 
 def make_bob() -> int:
@@ -48,10 +48,7 @@ def make_bob() -> int:
 
 @pytest.fixture
 def alice(app: Flask) -> FlaskClient:
-    make_alice()
-    browser = app.test_client()
-    assert sign_in(browser) == 302
-    return browser
+    return signed_in(app)
 
 
 @pytest.fixture

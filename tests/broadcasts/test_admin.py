@@ -27,8 +27,8 @@ from newsletter.delivery.opening import open_email
 from newsletter.delivery.rules import Reply
 from newsletter.web.isolation import SANDBOX
 from newsletter.worker import take_turn
+from tests.accounts.people import signed_in
 
-PASSWORD = "long enough to be hard to guess"
 WORDS = {
     "subject": "Ten calm minutes",
     "preheader": "For tired shoulders",
@@ -38,13 +38,9 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture
-def operator(app: Flask, client: FlaskClient) -> FlaskClient:
+def operator(app: Flask) -> FlaskClient:
     """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    answer = client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
-    assert answer.status_code == 302
-    return client
+    return signed_in(app)
 
 
 def person(email: str, *tags: str, first_name: str = "") -> int:
@@ -251,13 +247,13 @@ def test_2_14_a_test_reaches_the_operator_and_not_the_ledger(operator: FlaskClie
     answer = operator.post(
         f"/admin/broadcasts/{number}", data=WORDS | {"then": "test", "reader": str(alice)}, follow_redirects=True
     )
-    assert "on its way to coach@example.org" in answer.text
+    assert "on its way to alice@example.org" in answer.text
     assert db.session.scalar(select(func.count(MailboxMessage.id))) == 0  # nothing is sent inside a request
     assert sending.send_trials() == 1
     assert sending.send_trials() == 0
     message = db.session.scalars(select(MailboxMessage)).one()
     opened = open_email(message.content)
-    assert message.recipient == "coach@example.org"
+    assert message.recipient == "alice@example.org"
     assert opened.subject == "[Test] Ten calm minutes"
     assert "Hello Alice." in opened.text
     assert db.session.scalar(select(func.count(Delivery.id))) == 0
@@ -283,7 +279,7 @@ def test_a_test_that_cannot_go_out_says_why(operator: FlaskClient) -> None:
         with clock.standing_at(clock.now() + timedelta(minutes=2 * tried)), transaction() as session:
             (trial,) = delivery.claim_trials(session, clock.now())
             delivery.record_trial(session, trial, Reply(421, text="Too busy <today>"), clock.now())
-    assert ledger.trial_problem(db.session(), "coach@example.org") == "421 Too busy <today>"
+    assert ledger.trial_problem(db.session(), "alice@example.org") == "421 Too busy <today>"
     assert "421 Too busy &lt;today&gt;" in operator.get(f"/admin/broadcasts/{number}/edit").text
     with clock.standing_at(clock.now() + timedelta(days=1)), transaction() as session:
         assert delivery.claim_trials(session, clock.now()) == []

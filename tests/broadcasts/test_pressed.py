@@ -15,7 +15,7 @@ from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery
 from newsletter.tracking import actions as tracking
 from newsletter.tracking.rules import Seen
-from tests.accounts.people import make_alice, sign_in
+from tests.accounts.people import signed_in
 from tests.broadcasts.stage import answered, crowd, queued, run
 from tests.people import NOW
 
@@ -25,10 +25,7 @@ MOVES, HIPS = "https://example.org/moves?day=3", "https://example.org/hips"
 @pytest.fixture
 def operator(app: Flask) -> FlaskClient:
     """A signed-in operator's browser."""
-    browser = app.test_client()
-    make_alice()
-    assert sign_in(browser) == 302
-    return browser
+    return signed_in(app)
 
 
 def sent_to(readers: int) -> int:

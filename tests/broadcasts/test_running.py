@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from newsletter import clock
 from newsletter.broadcasts import jobs, queries, running
@@ -19,6 +19,7 @@ from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import State
 from newsletter.worker import take_turn
 from tests.broadcasts.stage import answered, broadcast, crowd, pause, person, queued, resume, rows, run
+from tests.statements import questions
 
 
 def started(readers: int = 3) -> int:
@@ -156,18 +157,10 @@ def test_2_10_resumed_it_does_not_stop_again_at_once(app: Flask) -> None:
 
 def test_2_10_the_job_asks_the_tally_and_never_counts_rows(app: Flask) -> None:
     number = started()
-    asked: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
+    with questions() as asked:
         jobs.watch_over()
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
     assert asked
-    assert not [statement for statement in asked if "FROM deliveries" in statement]
+    assert not [statement for statement, _ in asked if "FROM deliveries" in statement]
     assert broadcast(number).rate_at is not None
 
 
@@ -204,17 +197,9 @@ def test_2_6_a_batch_of_a_tag_asks_once_for_all(app: Flask) -> None:
     number = queued(to="tag:yoga")
     run()
     found = db.session.scalars(select(Delivery)).all()
-    asked: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
-
     db.session.expire_all()
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
+    with questions() as asked:
         letters = batch(db.session(), found)
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
     assert all(isinstance(one, Letter) for one in letters.values())
-    assert len([statement for statement in asked if "tags" in statement]) == 1
+    assert len([statement for statement, _ in asked if "tags" in statement]) == 1
     assert broadcast(number)

@@ -21,15 +21,12 @@ from newsletter.delivery.models import Relay
 from newsletter.delivery.relay_rules import Source
 from newsletter.delivery.rules import Lane
 from newsletter.work import heartbeats
-from tests.accounts.people import make_alice, sign_in
+from tests.accounts.people import signed_in
 
 
 @pytest.fixture
 def alice(app: Flask) -> FlaskClient:
-    make_alice()
-    browser = app.test_client()
-    assert sign_in(browser) == 302
-    return browser
+    return signed_in(app)
 
 
 def add_people() -> None:

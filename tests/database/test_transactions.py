@@ -135,20 +135,20 @@ def impatient(app: Flask) -> None:
     event.listen(db.engine, "connect", lambda raw, _record: raw.execute("PRAGMA busy_timeout=100"))
 
 
-def test_a_locked_database_is_busy_and_the_visitor_gets_a_page(sqlite_app: Flask, tmp_path: Path) -> None:
-    impatient(sqlite_app)
-    _door(sqlite_app)
+def test_a_locked_database_is_busy_and_the_visitor_gets_a_page(own_app: Flask, tmp_path: Path) -> None:
+    impatient(own_app)
+    _door(own_app)
     holder = sqlite3.connect(tmp_path / "supple.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
     with pytest.raises(Busy), transaction():
         pass
-    answer = sqlite_app.test_client().post("/write")
+    answer = own_app.test_client().post("/write")
     assert answer.status_code == 503
     assert "Try again in a moment" in answer.text
     assert "Traceback" not in answer.text
     holder.execute("ROLLBACK")
     holder.close()
-    assert sqlite_app.test_client().post("/write").text == "done"
+    assert own_app.test_client().post("/write").text == "done"
 
 
 def _door(app: Flask) -> None:

@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, select
 
 from newsletter import addresses, clock
-from newsletter.accounts import actions as accounts
 from newsletter.accounts.queries import audit_log
 from newsletter.audience import actions as audience
 from newsletter.audience.rules import Status
@@ -20,19 +19,15 @@ from newsletter.delivery.models import Delivery, Event, Relay
 from newsletter.delivery.relay_rules import Source
 from newsletter.delivery.rules import EventKind, Lane, Reply, State
 from newsletter.tracking.models import Click, Link
+from tests.accounts.people import signed_in
 
-PASSWORD = "long enough to be hard to guess"
 POSTS = ("cancel", "send-now", "send-again", "count-as-sent")
 
 
 @pytest.fixture
-def operator(app: Flask, client: FlaskClient) -> FlaskClient:
+def operator(app: Flask) -> FlaskClient:
     """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now(), "Coach")
-    answer = client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
-    assert answer.status_code == 302
-    return client
+    return signed_in(app)
 
 
 def plan(email: str = "alice@example.org", reason: str = "broadcast:1", lane: Lane = Lane.BULK, hours: int = 24) -> int:
@@ -195,9 +190,9 @@ def test_2_4_ticked_ones_are_decided_after_a_question(operator: FlaskClient, ver
     assert operator.post("/admin/ledger/decide", data=form).status_code == 400  # decided already
     kinds = set(db.session().execute(select(Event.delivery_id, Event.kind, Event.detail)).all())
     kind = EventKind.AGAIN if verdict == "again" else EventKind.COUNTED
-    assert kinds == {(first, kind, "By Coach."), (second, kind, "By Coach.")}
+    assert kinds == {(first, kind, "By Alice Berg."), (second, kind, "By Alice Berg.")}
     entry, who = db.session().execute(audit_log()).first()  # type: ignore[misc]
-    assert (entry.detail, who) == ({"emails": 2}, "Coach")
+    assert (entry.detail, who) == ({"emails": 2}, "Alice Berg")
     assert "An operator decided" in operator.get(f"/admin/ledger/{first}").text
 
 
@@ -239,7 +234,7 @@ def test_one_email_tells_tries_clicks_and_decisions_in_one_query(operator: Flask
             session.add(Click(delivery_id=number, subscriber_id=1, link_id=1, at=clock.now(), robot=robot))
     page = operator.get(f"/admin/ledger/{number}").text
     order = [
-        "Planned", "The answer was lost", "An operator decided: send it again", "By Coach.",
+        "Planned", "The answer was lost", "An operator decided: send it again", "By Alice Berg.",
         "Not now, said the mail server", "The mailbox is full.",
         "mx:25: 452 4.2.2 &lt;alice@example.org&gt; over quota", "A program opened a link",
         "https://example.org/mat?a=1&amp;b=2", "The reader pressed a link", "Is tried again",

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from newsletter import clock
 from newsletter.accounts import actions as accounts
@@ -20,6 +20,7 @@ from newsletter.delivery.rules import OVERDUE, Claimed, EventKind, Lane, State
 from newsletter.messages.compiling import compile_message
 from newsletter.messages.source import parse
 from tests.people import ALICE, BOB, NOTE, NOW, note_writer, person, planned, register
+from tests.statements import questions
 
 TOMORROW = NOW + timedelta(days=1)
 NEWS, TALE = "news:1", "tale:1"
@@ -55,7 +56,11 @@ def send(at: datetime = NOW) -> None:
 
 def row(reason: str, address: str = ALICE) -> Delivery:
     db.session.rollback()
-    found = select(Delivery).join(Subscriber).where(Delivery.reason == reason, Subscriber.email == address)
+    found = (
+        select(Delivery)
+        .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
+        .where(Delivery.reason == reason, Subscriber.email == address)
+    )
     return db.session.scalars(found.execution_options(populate_existing=True)).one()
 
 
@@ -245,12 +250,9 @@ def test_3_17_a_plain_broadcast_costs_three_questions_for_a_batch(mailing: Flask
         claimed = handover.claim_due(session, "me/1", NOW, 100, Lane.BULK)
     reading = db.session()
     drafts = composing.gather(reading, claimed)
-    asked: list[str] = []
-    listen = lambda _connection, _cursor, statement, *_rest: asked.append(statement)  # noqa: E731
-    event.listen(db.engine, "before_cursor_execute", listen)
-    after, claims = collision.meet(reading, drafts, NOW)
-    assert collision.settle(after, claims, "me/1", 1, NOW) is after is drafts
-    event.remove(db.engine, "before_cursor_execute", listen)
+    with questions() as asked:
+        after, claims = collision.meet(reading, drafts, NOW)
+        assert collision.settle(after, claims, "me/1", 1, NOW) is after is drafts
     assert len(asked) == 3, asked
 
 

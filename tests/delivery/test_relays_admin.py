@@ -11,16 +11,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.accounts.models import AuditEntry
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import jobs, relay_rows, routing
 from newsletter.delivery.models import Relay, RelayDay
 from newsletter.delivery.rules import Lane, Reply
 from newsletter.settings import Smtp
+from tests.accounts.people import signed_in
 from tests.delivery.peer import Peer, free_port, serving
 
-PASSWORD = "long enough to be hard to guess"
 SECRET = "hunter2 and more"
 FORM = {
     "host": "smtp.example.org",
@@ -50,12 +49,9 @@ def app(sqlite_app: Flask) -> Flask:
 
 
 @pytest.fixture
-def operator(app: Flask, client: FlaskClient) -> FlaskClient:
+def operator(app: Flask) -> FlaskClient:
     """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
-    return client
+    return signed_in(app)
 
 
 def add(operator: FlaskClient, **typed: str) -> int:

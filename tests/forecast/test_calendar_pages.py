@@ -20,26 +20,16 @@ from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Lane, State
 from newsletter.forecast import looking
 from newsletter.forecast.models import Outlook
+from tests.accounts.people import signed_in
 from tests.sequences.conftest import MONDAY, at, join, person, run, step
 
-PASSWORD = "long enough to be hard to guess"
 CALENDAR = "/admin/calendar"
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request may work as long as it takes here: the machine of a test may be busy."""
-    monkeypatch.setattr(looking.look, "__defaults__", (60.0,))
 
 
 @pytest.fixture
 def operator(app: Flask) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, MONDAY)
-    client = app.test_client()
-    assert client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD}).status_code == 302
-    return client
+    """A signed-in operator's browser, on both databases."""
+    return signed_in(app)
 
 
 def look(client: FlaskClient, now: str = "2026-03-02T10:00", path: str = CALENDAR, **asked: str) -> str:

@@ -11,8 +11,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.database.engine import transaction
 from newsletter.errors import InputError
 from newsletter.forecast import drive_form
@@ -20,18 +18,7 @@ from newsletter.forecast.drive import Invented
 from newsletter.sequences.series import load_series
 from tests.forecast.test_drive import ABOUT, FORKED, MONDAY, SHIPPED, email, rows, series
 
-PASSWORD = "long enough to be hard to guess"
 START = "start=2026-03-02T10:00"
-
-
-@pytest.fixture
-def operator(sqlite_app: Flask) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    client = sqlite_app.test_client()
-    client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
-    return client
 
 
 @pytest.fixture

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from html import unescape
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.accounts.models import AuditEntry
 from newsletter.database.engine import db, transaction
 from newsletter.messages.source import parse
@@ -25,7 +23,6 @@ from tests.sequences.conftest import (
     enrollment,
     join,
     person,
-    rooms,
     run,
     sent,
     sequence,
@@ -33,20 +30,7 @@ from tests.sequences.conftest import (
     turn,
 )
 
-__all__ = ["rooms"]
-
-PASSWORD = "long enough to be hard to guess"
 NOW = at("2026-03-03T12:00")
-
-
-@pytest.fixture
-def operator(sqlite_app: Flask) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now(), name="Alice")
-    client = sqlite_app.test_client()
-    assert client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD}).status_code == 302
-    return client
 
 
 def ask(client: FlaskClient, sequence_id: int, path: str = "edits", **fields: object) -> tuple[int, str]:

@@ -11,33 +11,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from newsletter import clock, tokens, worker
-from newsletter.accounts import actions as accounts
 from newsletter.accounts.models import AuditEntry
-from newsletter.database.engine import db, transaction
+from newsletter.database.engine import db
 from newsletter.forecast import jobs, looking
 from newsletter.forecast.models import Feed, Outlook
 from newsletter.tokens import Purpose
 from tests.conftest import SECRET
 from tests.sequences.conftest import MONDAY, at, join, person, run
 
-PASSWORD = "long enough to be hard to guess"
 LINKS = "/admin/calendar/links"
-
-
-@pytest.fixture(autouse=True)
-def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request may work as long as it takes here: the machine of a test may be busy."""
-    monkeypatch.setattr(looking.look, "__defaults__", (60.0,))
-
-
-@pytest.fixture
-def operator(sqlite_app: Flask) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, MONDAY)
-    client = sqlite_app.test_client()
-    assert client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD}).status_code == 302
-    return client
 
 
 def made(operator: FlaskClient, name: str = "My phone") -> str:

@@ -19,9 +19,7 @@ from newsletter.sequences.drafts import Draft
 from newsletter.sequences.edits import Add, Change, Delete, Duplicate, Edit, Move, Rules
 from newsletter.sequences.moving import AtOnce, Choices
 from newsletter.sequences.rules import CountsFrom, EnrollmentState, Timing, Unit
-from tests.sequences.conftest import at, emails, enrollment, join, load, person, rooms, run, turn
-
-__all__ = ["rooms"]
+from tests.sequences.conftest import at, emails, enrollment, join, load, person, run, turn
 
 NOON = at("2026-03-09T12:00")
 ZONES = ["", "Europe/Berlin", "America/New_York", "Asia/Kolkata"]

@@ -14,10 +14,7 @@ from newsletter.forecast import rest_impact
 from newsletter.sequences import pausing
 from newsletter.sequences.pauses import Scope
 from newsletter.sequences.resuming import CHOICE_WORDS, Choice
-from tests.forecast.test_edits_admin import operator
-from tests.sequences.conftest import at, emails, join, person, rooms, run, turn
-
-__all__ = ["operator", "rooms"]
+from tests.sequences.conftest import at, emails, join, person, run, turn
 
 TUESDAY, FRIDAY = at("2026-03-03T12:00"), at("2026-03-06T12:00")
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
 from newsletter.broadcasts import actions as broadcasts
@@ -18,18 +16,6 @@ from newsletter.database.engine import transaction
 from newsletter.forecast import timeline
 from newsletter.sequences import jobs
 from tests.sequences.conftest import MONDAY, at, emails, join, person, run, turn
-
-PASSWORD = "long enough to be hard to guess"
-
-
-@pytest.fixture
-def operator(sqlite_app: Flask) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, MONDAY)
-    client = sqlite_app.test_client()
-    assert client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD}).status_code == 302
-    return client
 
 
 def page(client: FlaskClient, reader: int, now: str, **asked: str) -> str:

@@ -12,10 +12,7 @@ from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db
 from newsletter.sequences import jobs
-from tests.forecast.test_edits_admin import operator
-from tests.sequences.conftest import at, join, person, rooms, run, sent
-
-__all__ = ["operator", "rooms"]
+from tests.sequences.conftest import at, join, person, run, sent
 
 NOW = at("2026-03-03T12:00")
 

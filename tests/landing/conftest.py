@@ -10,12 +10,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from newsletter.accounts.models import Operator
-from newsletter.database.engine import transaction
+from newsletter.database.engine import db, transaction
 from newsletter.landing import actions
 from newsletter.landing.actions import Draft
 from newsletter.landing.models import Page
 from newsletter.signup.models import Form
-from tests.accounts.people import make_alice, sign_in
+from tests.accounts.people import signed_in
 from tests.people import NOW
 
 ARTICLE = Path(__file__).resolve().parents[2] / "newsletter/starter/article.md"
@@ -46,6 +46,4 @@ def page(app: Flask) -> Page:
 @pytest.fixture
 def operator(app: Flask) -> tuple[FlaskClient, Operator]:
     """A signed-in operator's browser, and who it is."""
-    browser, alice = app.test_client(), make_alice()
-    assert sign_in(browser) == 302
-    return browser, alice
+    return signed_in(app), db.session.get_one(Operator, 1)

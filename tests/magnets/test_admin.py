@@ -13,28 +13,21 @@ from sqlalchemy import select
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
-from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.accounts.models import AuditEntry
 from newsletter.database.engine import db, transaction
 from newsletter.magnets import sheet
 from newsletter.magnets.admin import typed_sheet
 from newsletter.magnets.models import Magnet, MagnetVersion
 from newsletter.magnets.rules import LARGEST_UPLOAD
+from tests.accounts.people import signed_in
 from tests.magnets.conftest import Give
 from tests.magnets.test_upload import saved
-
-PASSWORD = "long enough to be hard to guess"
 
 
 @pytest.fixture
 def desk(app: Flask) -> FlaskClient:
     """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    browser = app.test_client()
-    browser.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
-    return browser
+    return signed_in(app)
 
 
 def magnet(magnet_id: int) -> Magnet:

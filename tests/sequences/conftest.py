@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import func, select
 
 from newsletter import addresses, clock
@@ -17,7 +16,7 @@ from newsletter.database.engine import db, transaction
 from newsletter.delivery import jobs as delivery_jobs
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import State
-from newsletter.sequences import actions, jobs, letters
+from newsletter.sequences import actions, jobs
 from newsletter.sequences.models import Enrollment, Sequence, Step
 from newsletter.sequences.series import load_series
 
@@ -43,15 +42,6 @@ def write_series(folder: Path, steps: dict[str, str], name: str = "Core series")
     for file, front in steps.items():
         (folder / file).write_text(f"---\n{front}\n---\nHello {{{{ subscriber.first_name or 'there' }}}}.\n")
     return folder
-
-
-@pytest.fixture(autouse=True)
-def rooms(request: pytest.FixtureRequest) -> None:
-    """The ledger asks this room for its letters."""
-    name = next((name for name in ("app", "sqlite_app") if name in request.fixturenames), None)
-    if name:
-        app: Flask = request.getfixturevalue(name)
-        app.extensions.setdefault("letters", {})["step"] = letters.letters
 
 
 def load(folder: Path, steps: dict[str, str] = STEPS, now: datetime = MONDAY) -> int:

@@ -7,27 +7,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.accounts.models import AuditEntry
 from newsletter.audience.rules import Status
-from newsletter.database.engine import db, transaction
+from newsletter.database.engine import db
 from newsletter.sequences.models import Sequence
 from newsletter.sequences.rules import EnrollmentState
 from tests.sequences.conftest import at, emails, enrollment, join, person, run, sequence, step, turn
-
-PASSWORD = "long enough to be hard to guess"
-
-
-@pytest.fixture
-def operator(sqlite_app: Flask) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    client = sqlite_app.test_client()
-    answer = client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
-    assert answer.status_code == 302
-    return client
 
 
 def audited() -> list[str]:

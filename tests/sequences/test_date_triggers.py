@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from newsletter.accounts import queries as accounts
 from newsletter.audience import actions as audience
@@ -18,6 +17,7 @@ from newsletter.sequences import entering, jobs, openings
 from newsletter.sequences.models import Sequence, Trigger, TriggerDate
 from tests.sequences.conftest import MONDAY, at, enrollment, join, load, person, run
 from tests.sequences.joining import begins, bring, coming, enter, joined, tag, waiting
+from tests.statements import questions
 
 
 def test_a_birthday_begins_the_series_on_its_day_every_year(app: Flask, series: int) -> None:
@@ -135,9 +135,8 @@ def test_no_statement_of_the_sweep_walks_through_the_people(sqlite_app: Flask, t
     begins(load(tmp_path / "core"), "date", "birthday")
     alice = person("Alice", fields={"birthday": "1990-03-04"})
     enter()
-    statements: list[tuple[str, Any]] = []
-    event.listen(db.engine, "before_cursor_execute", lambda *given: statements.append((given[2], given[3])))
-    enter(at("2026-03-04T09:00"))
+    with questions() as statements:
+        enter(at("2026-03-04T09:00"))
     assert len(joined(alice)) == 1
     raw = db.engine.raw_connection()
     plans = [

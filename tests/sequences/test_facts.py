@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from newsletter.audience import actions as audience
 from newsletter.database.engine import db, transaction
@@ -23,6 +22,7 @@ from newsletter.tracking import actions as tracking
 from newsletter.tracking.rules import Seen
 from tests.sequences.conftest import MONDAY, at, emails, join, load, person, turn
 from tests.signup.conftest import small_pdf
+from tests.statements import questions
 
 ALL = Asked(tags=True, clicks=True, downloads=True, fields=True)
 
@@ -135,8 +135,7 @@ def test_as_many_statements_for_fifty_readers_as_for_one(app: Flask, series: int
     session = db.session()
     rows = [(row.id, row.subscriber_id) for row in session.scalars(select(Enrollment))]
     courses = queries.courses(session, [series])
-    statements: list[Any] = []
-    event.listen(db.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-    found = facts.load(session, rows, courses, asked)
-    assert len([one for one in statements if one.startswith("SELECT")]) == most, statements
+    with questions() as statements:
+        found = facts.load(session, rows, courses, asked)
+    assert len([one for one, _ in statements if one.startswith("SELECT")]) == most, statements
     assert set(found) == {number for number, _ in rows}

@@ -10,24 +10,19 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 
 from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.accounts.queries import audit_log
 from newsletter.audience.models import SubscriberEvent
-from newsletter.database.engine import db, transaction
+from newsletter.database.engine import db
 from newsletter.sequences.models import Enrollment
 from newsletter.sequences.resuming import CHOICE_WORDS, Choice
+from tests.accounts.people import signed_in
 from tests.sequences.conftest import enrollment, join, person
-
-PASSWORD = "long enough to be hard to guess"
 
 
 @pytest.fixture
-def operator(app: Flask, client: FlaskClient) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now(), "Coach")
-    assert client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD}).status_code == 302
-    return client
+def operator(app: Flask) -> FlaskClient:
+    """A signed-in operator's browser, on both databases."""
+    return signed_in(app)
 
 
 @pytest.fixture

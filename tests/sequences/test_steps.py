@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from newsletter import clock
 from newsletter.accounts import queries as accounts
@@ -23,6 +23,7 @@ from newsletter.sequences.models import Enrollment, Sequence, Step
 from newsletter.sequences.moving import AtOnce, Choices
 from newsletter.sequences.rules import EnrollmentState, Kind, Reentry, Timing
 from tests.sequences.conftest import MONDAY, at, emails, enrollment, join, person, run, sent, turn
+from tests.statements import questions
 
 Made = tuple[str, str, int, dict[str, Any]]  # key, kind, days of delay, config
 
@@ -314,15 +315,13 @@ def test_no_statement_of_a_turn_walks_through_the_enrollments(sqlite_app: Flask)
     series = build("core", mail("a", 0), mail("b"))
     for n in range(3):
         join(series, person(f"Reader{n}"))
-    said: list[tuple[str, Any]] = []
-
-    def listen(_connection: object, _cursor: object, statement: str, given: Any, _context: object, many: bool) -> None:
-        if not many and re.search("enrollments|deliveries", statement) and not statement.startswith("INSERT"):
-            said.append((statement, given))
-
-    event.listen(db.engine, "before_cursor_execute", listen)
-    turn(MONDAY)
-    event.remove(db.engine, "before_cursor_execute", listen)
+    with questions() as asked:
+        turn(MONDAY)
+    said = [
+        (text, given)
+        for text, given in asked
+        if re.search("enrollments|deliveries", text) and not text.startswith("INSERT")
+    ]
     assert len({text for text, _ in said}) >= 3
     for text, given in said:
         with db.engine.connect() as connection:

@@ -10,26 +10,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.audience import actions as audience
 from newsletter.database.engine import db, transaction
 from newsletter.messages.source import parse
 from newsletter.sequences import models
 from tests.sequences.conftest import at, emails, join, person, step, turn
 
-PASSWORD = "long enough to be hard to guess"
 WEEK = ["0", "1", "2", "3", "4", "5", "6"]
-
-
-@pytest.fixture
-def operator(sqlite_app: Flask) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    client = sqlite_app.test_client()
-    answer = client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
-    assert answer.status_code == 302
-    return client
 
 
 def words(subject: str = "Hello", body: str = "Some words.", preheader: str = "") -> dict[str, str]:

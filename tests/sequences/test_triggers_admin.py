@@ -8,7 +8,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from newsletter import clock
-from newsletter.accounts import actions as accounts
 from newsletter.accounts.models import AuditEntry
 from newsletter.database.engine import db, transaction
 from newsletter.sequences import openings
@@ -18,19 +17,7 @@ from newsletter.signup import actions as signup
 from tests.sequences.conftest import MONDAY, at, join, person, turn
 from tests.sequences.joining import begins, enter, joined, tag
 
-PASSWORD = "long enough to be hard to guess"
 BIRTHDAY = {"kind": "date", "what": "birthday", "often": "yearly", "days": "2", "side": "before", "at": "07:30"}
-
-
-@pytest.fixture
-def operator(sqlite_app: Flask) -> FlaskClient:
-    """A signed-in operator's browser."""
-    with transaction() as session:
-        accounts.create_operator(session, "coach@example.org", PASSWORD, clock.now())
-    client = sqlite_app.test_client()
-    answer = client.post("/admin/sign-in", data={"email": "coach@example.org", "password": PASSWORD})
-    assert answer.status_code == 302
-    return client
 
 
 def known(sequence_id: int) -> list[Opening]:

@@ -9,16 +9,16 @@ from itertools import count
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
 
 from newsletter import clock, tokens
 from newsletter.audience import actions as audience
-from newsletter.database.engine import db, transaction
+from newsletter.database.engine import transaction
 from newsletter.settings import current
 from newsletter.signup import rules
 from newsletter.signup.models import SignupAttempt
 from newsletter.tokens import Purpose
 from tests.signup.conftest import Visitor, person, reasons
+from tests.statements import heard
 
 ALICE, BOB, CHARLIE = "alice@example.org", "bob@example.org", "charlie@example.org"
 
@@ -51,17 +51,17 @@ def test_1_1_the_answer_is_as_quick_for_every_address(visitor: Visitor) -> None:
     with transaction() as session:
         audience.suppress(session, tokens.fingerprint(current().secret_key, CHARLIE), "complained", clock.now())
     commits: list[str] = []
-    event.listen(db.engine, "commit", lambda _connection: commits.append("commit"))
-    for email, slug in (
-        (ALICE, "stretches"),
-        (ALICE, "stretches"),
-        (BOB, "stretches"),
-        (BOB, "hips"),
-        (CHARLIE, "hips"),
-    ):
-        commits.clear()
-        visitor.sign_up(email, slug)
-        assert commits == ["commit"], (email, slug)
+    with heard("commit", lambda _connection: commits.append("commit")):
+        for email, slug in (
+            (ALICE, "stretches"),
+            (ALICE, "stretches"),
+            (BOB, "stretches"),
+            (BOB, "hips"),
+            (CHARLIE, "hips"),
+        ):
+            commits.clear()
+            visitor.sign_up(email, slug)
+            assert commits == ["commit"], (email, slug)
 
 
 def test_the_thank_you_page_says_address_subject_and_sender(visitor: Visitor) -> None:

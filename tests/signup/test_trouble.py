@@ -42,7 +42,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # PostgreSQL has no lock on the whole database.
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
 def test_database_locked_keeps_the_sign_up_and_thanks(visitor: Visitor, impatient: None) -> None:
     db.session.remove()
     db.engine.dispose()

@@ -12,7 +12,7 @@ from newsletter.database.engine import db, transaction
 from newsletter.settings import current
 from newsletter.tokens import Purpose
 from newsletter.tracking import actions
-from tests.accounts.people import make_alice, sign_in
+from tests.accounts.people import signed_in
 from tests.people import NOW
 from tests.tracking.conftest import MOVES, Post
 
@@ -32,10 +32,7 @@ SETTINGS = {
 @pytest.fixture
 def operator(app: Flask) -> FlaskClient:
     """A signed-in operator's browser."""
-    browser = app.test_client()
-    make_alice()
-    assert sign_in(browser) == 302
-    return browser
+    return signed_in(app)
 
 
 def counts() -> bool:

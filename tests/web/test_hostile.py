@@ -10,23 +10,17 @@ from flask.testing import FlaskClient
 from werkzeug.routing import IntegerConverter, Rule
 
 from newsletter import clock, tokens
-from newsletter.accounts import actions as accounts
-from newsletter.database.engine import transaction
 from newsletter.settings import current
 from newsletter.tokens import Purpose
+from tests.accounts.people import signed_in
 from tests.signup.conftest import Visitor, person
 
-PASSWORD = "a long enough password"
 HUGE = 99999999999999999999
 
 
 @pytest.fixture
 def operator(app: Flask) -> FlaskClient:
-    with transaction() as session:
-        accounts.create_operator(session, "bob@example.org", PASSWORD, clock.now())
-    browser = app.test_client()
-    assert browser.post("/admin/sign-in", data={"email": "bob@example.org", "password": PASSWORD}).status_code == 302
-    return browser
+    return signed_in(app)
 
 
 def _built(app: Flask, *, number: int, word: str) -> Iterator[tuple[str, str]]:

@@ -22,8 +22,8 @@ def test_1_10_whoever_has_a_whole_network_is_one_visitor(ip: str, counted: str) 
     assert network(ip) == counted
 
 
-def test_a_limit_holds_for_all_of_a_network(sqlite_app: Flask) -> None:
-    sqlite_app.add_url_rule("/limited", "limited", limiter.limit("2/minute")(lambda: "in"))
-    visitor = sqlite_app.test_client()
+def test_a_limit_holds_for_all_of_a_network(own_app: Flask) -> None:
+    own_app.add_url_rule("/limited", "limited", limiter.limit("2/minute")(lambda: "in"))
+    visitor = own_app.test_client()
     said = [visitor.get("/limited", environ_base={"REMOTE_ADDR": f"2001:db8::{n}"}).status_code for n in range(1, 4)]
     assert said == [200, 200, 429]

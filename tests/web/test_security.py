@@ -47,13 +47,13 @@ def test_no_page_has_inline_script_or_style_or_asks_elsewhere(visitor: FlaskClie
             assert re.match(r"/(?!/)|data:|http://localhost:8000/", url), tag
 
 
-def test_widening_the_policy_holds_for_one_answer_only(sqlite_app: Flask) -> None:
+def test_widening_the_policy_holds_for_one_answer_only(own_app: Flask) -> None:
     def widened() -> str:
         let("frame-ancestors", "https://example.org")
         return "framed"
 
-    sqlite_app.add_url_rule("/framed", "framed", widened)
-    visitor = sqlite_app.test_client()
+    own_app.add_url_rule("/framed", "framed", widened)
+    visitor = own_app.test_client()
     answer = apart(visitor.get, "/framed")
     assert "frame-ancestors https://example.org" in answer.headers["Content-Security-Policy"]
     assert "X-Frame-Options" not in answer.headers
@@ -96,8 +96,8 @@ PROBLEMS = [
 
 
 @pytest.mark.parametrize(("problem", "status"), PROBLEMS)
-def test_our_errors_become_pages_in_words(sqlite_app: Flask, problem: SuppleError, status: int) -> None:
-    visitor = _raising(sqlite_app, problem)
+def test_our_errors_become_pages_in_words(own_app: Flask, problem: SuppleError, status: int) -> None:
+    visitor = _raising(own_app, problem)
     page, api = visitor.get("/raise"), visitor.get("/api/raise")
     assert page.status_code == api.status_code == status
     for words in (problem.happened, problem.means, problem.remedy):
@@ -108,8 +108,8 @@ def test_our_errors_become_pages_in_words(sqlite_app: Flask, problem: SuppleErro
 
 
 @pytest.mark.parametrize("problem", [ValueError("alice@example.org"), SuppleError("secret words"), ZeroDivisionError()])
-def test_what_nobody_foresaw_shows_a_number_and_nothing_else(sqlite_app: Flask, problem: Exception) -> None:
-    page = _raising(sqlite_app, problem).get("/raise")
+def test_what_nobody_foresaw_shows_a_number_and_nothing_else(own_app: Flask, problem: Exception) -> None:
+    page = _raising(own_app, problem).get("/raise")
     assert page.status_code == 500
     assert re.search(r"\b[0-9a-f]{8}\b", page.text)
     for told in ("alice", "secret words", "Traceback", "ZeroDivision"):
@@ -132,18 +132,18 @@ def test_unknown_pages_and_wrong_methods(visitor: FlaskClient) -> None:
     assert "GET" in wrong.headers["Allow"]
 
 
-def test_a_title_is_escaped_on_a_problem_page(sqlite_app: Flask) -> None:
-    page = _raising(sqlite_app, InputError("<script>alert(1)</script>")).get("/raise").text
+def test_a_title_is_escaped_on_a_problem_page(own_app: Flask) -> None:
+    page = _raising(own_app, InputError("<script>alert(1)</script>")).get("/raise").text
     assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
 
 
-def test_a_limit_answers_429_in_words(sqlite_app: Flask) -> None:
+def test_a_limit_answers_429_in_words(own_app: Flask) -> None:
     def limited() -> str:
         return "in"
 
-    sqlite_app.add_url_rule("/limited", "limited", limiter.limit("2/minute")(limited))
-    visitor = sqlite_app.test_client()
+    own_app.add_url_rule("/limited", "limited", limiter.limit("2/minute")(limited))
+    visitor = own_app.test_client()
     assert [visitor.get("/limited").status_code for _ in range(3)] == [200, 200, 429]
     elsewhere = visitor.get("/limited", environ_base={"REMOTE_ADDR": "192.0.2.9"})
     assert elsewhere.status_code == 200
