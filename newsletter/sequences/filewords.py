@@ -132,6 +132,7 @@ def condition(value: Plain, where: str) -> dict[str, Any]:
     refuse_strange(given, {*asked, "not"} | ({"is", "value"} if "field" in given else set()), where)
     found: dict[str, Any] = {subject: given[subject].strip() for subject in asked}
     if "field" in given:
+        found["field"] = column_name(found["field"])
         found["is"] = given.get("is", "").strip() or "equals"
         found["value"] = "" if found["is"] == "set" else given.get("value", "")
     if _flag(given, "not", where):

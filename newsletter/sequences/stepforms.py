@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from newsletter.audience.rules import column_name
 from newsletter.errors import SourceError
 from newsletter.sequences import conditions, timing
 from newsletter.sequences.rules import EVERY_DAY, CountsFrom, Timing, Unit, mask
@@ -124,7 +125,8 @@ def condition_of(form: Form, prefix: str) -> Config:
         raise SourceError(
             f"It is not said what is asked: {IF_KINDS[kind]} what?", remedy="Fill in the field beside it."
         )
-    found: Config = {kind: value}
+    # Fields are kept under tidy names, wherever they come from: “Shoe size” in a file's heading is shoe_size.
+    found: Config = {kind: column_name(value) if kind == "field" else value}
     if kind == "field":
         comparison = form.get(f"{prefix}_is") or "equals"
         if comparison not in COMPARISONS:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from newsletter.audience.rules import column_name
 from newsletter.errors import SourceError
-from newsletter.sequences import stepforms
+from newsletter.sequences import filewords, stepforms
+from newsletter.sequences.conditions import Facts, holds
 from newsletter.sequences.rules import CountsFrom, Timing, Unit
 from newsletter.sequences.stepforms import Form
 
@@ -96,3 +98,13 @@ def test_what_was_typed_is_kept_as_it_was() -> None:
     assert stepforms.typed_timing(typed)["amount"] == "many"
     assert stepforms.typed_timing(typed)["day"] == ["1"]
     assert stepforms.typed(typed, ["add", "remove"]) == {"add": " x,", "remove": ""}
+
+
+def test_a_field_is_asked_for_under_the_name_by_which_an_import_keeps_it() -> None:
+    asked = stepforms.condition_fields({"field": " Shoe size", "is": "equals", "value": "38"}, "if")
+    read = stepforms.condition_of(sent(asked), "if")
+    assert read == {"field": "shoe_size", "is": "equals", "value": "38"}
+    assert holds(read, Facts(fields={column_name("Shoe Size"): "38"}))
+    assert filewords.condition({"field": "Shoe size", "value": "38"}, "01-ask.yaml") == read
+    with pytest.raises(SourceError, match="does not say which field"):
+        stepforms.condition_of(sent(asked | {"if_field": "?!"}), "if")
