@@ -41,6 +41,7 @@ class House:
     sendouts: tuple[Sendout, ...] = ()  # in the order of their moments
     openings: tuple[Opening, ...] = ()  # triggers: tags that steps give and dates let readers join
     stopped: frozenset[int] = frozenset()  # paused courses: who enters one stays where they begin (semantics 3.15)
+    held: frozenset[int] = frozenset()  # lanes of which nothing leaves, what is planned meanwhile waits (3.20)
     one_a_day: bool = True
     first: str = SERIES
     overdue_hours: int = 48

@@ -21,7 +21,7 @@ from newsletter.broadcasts import rules as broadcast_rules
 from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import BroadcastState
 from newsletter.delivery import queries as ledger
-from newsletter.delivery.days import Gone
+from newsletter.delivery.days import Gone, is_overdue
 from newsletter.delivery.models import Delivery, Event, in_state
 from newsletter.delivery.rules import ENDED, EventKind, Lane, State
 from newsletter.forecast.lives import Birthday, Ended, House, Life, Sendout, Told, Waiting, Walk
@@ -57,11 +57,18 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
     triggers_there = tuple(openings.all_of(session))
     unplanned = [*broadcasts.starting(session), *broadcasts.due(session, until)]
     queued = [broadcasts.find(session, number) for number in unplanned]
+    held = frozenset(hold.what for hold in ledger.holds(session) if not hold.over)
     house = House(
         courses=courses,
-        sendouts=tuple(sorted((_sendout(one, now) for one in queued), key=lambda one: (one.send_at, one.id))),
+        sendouts=tuple(
+            sorted(
+                (_sendout(one, now) for one in queued if not _goes_back(one, now, studio.overdue_hours)),
+                key=lambda one: (one.send_at, one.id),
+            )
+        ),
         openings=triggers_there,
         stopped=frozenset(one for one in ids if studio.series_paused_at or stopped[one]),
+        held=frozenset(lane for lane in MARKETING if f"lane:{lane}" in held),
         one_a_day=studio.one_a_day,
         first=studio.first,
         overdue_hours=studio.overdue_hours,
@@ -70,8 +77,12 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
     tags = any(one.tag for one in house.sendouts) or any(one.kind == triggers.Kind.TAG for one in triggers_there)
     fields = any(one.kind == triggers.Kind.DATE for one in triggers_there)
     asked = replace(asked, tags=asked.tags or tags, fields=asked.fields or fields)
-    held = frozenset(hold.what for hold in ledger.holds(session) if not hold.over)
     return Known(house, asked, studio.timezone, held)
+
+
+def _goes_back(row: Broadcast, now: datetime, hours: int) -> bool:
+    """Whether it is so late that the next turn gives it back to its writer instead of starting it (semantics 3.16)."""
+    return row.state == BroadcastState.QUEUED and row.send_at is not None and is_overdue(row.send_at, now, hours)
 
 
 def _sendout(row: Broadcast, now: datetime) -> Sendout:

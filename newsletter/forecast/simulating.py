@@ -307,7 +307,7 @@ class Days:
     # The ledger
 
     def _plan_email(self, due_at: datetime, lane: Lane, *, step_id: int = 0, walk: int = -1, sendout: int = 0) -> None:
-        self.waiting.append(Waiting(self.planned, due_at, lane, step_id, sendout, walk))
+        self.waiting.append(Waiting(self.planned, due_at, lane, step_id, sendout, walk, lane in self.house.held))
         self.planned += 1
 
     def _send(self, now: datetime, gone: list[Happening]) -> bool:
@@ -359,23 +359,21 @@ class Days:
         return not days.is_overdue(one.due_at, now, self.house.overdue_hours)
 
     def _verdict(self, one: Waiting, now: datetime) -> days.Later | None:
-        others = [_mail(other) for other in self.waiting if not other.still and not self._is_overdue(other, now)]
+        others = [_mail(other) for other in self.waiting if self._wants_the_day(other, now)]
         if days.gives_way_to_coming(one.lane, self.house.first):
             others += self._coming(one.lane)
         if not others and not self.sent:
             return None
+        fit = self._fit_of(one)
         return days.verdict(
-            _mail(one),
-            gone=self.sent,
-            waiting=others,
-            first=self.house.first,
-            zone=self.zone,
-            now=now,
-            fit=self._fit_of(one),
+            _mail(one), gone=self.sent, waiting=others, first=self.house.first, zone=self.zone, now=now, fit=fit
         )
 
-    def _is_overdue(self, one: Waiting, now: datetime) -> bool:
-        return one.lane == Lane.SEQUENCE and days.is_overdue(one.due_at, now, self.house.overdue_hours)
+    def _wants_the_day(self, one: Waiting, now: datetime) -> bool:
+        """As the ledger has it: what is paused does until its turn comes, and what a held lane has even after that."""
+        if one.still and one.lane not in self.house.held:
+            return one.due_at > now
+        return one.lane != Lane.SEQUENCE or not days.is_overdue(one.due_at, now, self.house.overdue_hours)
 
     def _fit_of(self, one: Waiting) -> days.Fit | None:
         walk = self.walks[one.walk] if one.step_id else None

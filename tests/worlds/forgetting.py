@@ -221,7 +221,8 @@ FORGETTING: dict[str, Forgets] = {
     "who stands still": _walks(lambda walk, *_: replace(walk, still=False)),
     "paused people": _life(paused=False),
     "paused series": _house(stopped=frozenset()),
-    "held lanes and emails": _waiting(lambda one: replace(one, still=False)),
+    "lanes of which nothing leaves": _house(held=frozenset()),
+    "emails that stand still": _waiting(lambda one: replace(one, still=False)),
     # Emails to many
     "emails to many": _house(sendouts=()),
     "to whom they go": Forgets(

@@ -105,7 +105,7 @@ def a_tag_begins_a_series(world: World, chance: random.Random) -> None:
         "evergreen": chance.random() < 0.4,
     }
     begun = a_series(world, email(), *[email(9)][: chance.randint(0, 1)], **settings)
-    opens(world, begun, "tag", tag, works=chance.random() < 0.8)
+    opens(world, begun, "tag", tag, works=chance.random() < 0.7)
     before = chance.choice(["never", "had it", "had it", "left", "left"])
     if before != "never":
         join(world, begun, reader)
@@ -299,7 +299,7 @@ def a_full_day(world: World, chance: random.Random) -> None:
             moment = clock.now() + timedelta(minutes=chance.choice([5, 60, 600, 1300, 1440]))
             broadcasts.queue_from_file(session, chance.choice(TEXTS), f"person:{reader}", moment, clock.now())
             world.note("  broadcast at", moment, "to", reader)
-    chance.choice([_hurried, _hurried, _called_off, _paused, _left_alone])(world, reader)
+    chance.choice([_hurried, _hurried, _called_off, _paused, _paused, _left_alone])(world, reader)
 
 
 def _left_alone(world: World, reader: int) -> None:
@@ -368,6 +368,14 @@ def just_now(world: World, chance: random.Random) -> None:
         world.note("  just now:", reader, tag)
 
 
+def a_lane_is_held(world: World, chance: random.Random) -> None:
+    """The clock jumped, say, and nobody has said "Go on" (semantics 3.20)."""
+    lane = chance.choice([Lane.SEQUENCE, Lane.BULK])
+    with clock.standing_at(world.now), transaction() as session:
+        ledger.hold(session, f"lane:{int(lane)}", "The clock jumped.", clock.now())
+        world.note("  held", lane)
+
+
 # The last ones leave things undone, so they come last.
 SCENES: tuple[Callable[[World, random.Random], None], ...] = (
     a_tag_begins_a_series,
@@ -387,6 +395,7 @@ SCENES: tuple[Callable[[World, random.Random], None], ...] = (
     a_full_day,
     the_worker_stops,
     just_now,
+    a_lane_is_held,
 )
 
 

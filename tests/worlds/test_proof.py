@@ -11,11 +11,16 @@ import pytest
 from flask import Flask
 
 from newsletter import clock
+from newsletter.broadcasts import actions as broadcasts
+from newsletter.database.engine import transaction
+from newsletter.delivery import actions as ledger
+from newsletter.delivery.rules import Lane
 from newsletter.forecast import simulating
 from newsletter.sequences import rules
 from tests.worlds.inventing import invent
 from tests.worlds.living import MINUTE, live, only_concerned
 from tests.worlds.proof import foreseen, prove
+from tests.worlds.world import TEXTS, World
 
 SEEDS = (5, 14, 18, 22)
 
@@ -48,6 +53,32 @@ def test_3_21_the_proof_fails_when_the_forecast_forgets_other_emails_of_the_day(
     assert failed
 
 
+@pytest.mark.parametrize("lane", [Lane.SEQUENCE, Lane.BULK])
+def test_3_20_what_a_jump_of_the_clock_holds_up_is_not_foreseen(emptied: Callable[[], None], lane: Lane) -> None:
+    """Not only what waits already: what would be planned in the next thirty days waits as well."""
+
+    def held(world: World) -> None:
+        with clock.standing_at(world.now), transaction() as session:
+            ledger.hold(session, f"lane:{int(lane)}", "The clock jumped.", clock.now())
+
+    for seed in (0, 1, 7):
+        emptied()
+        shown = prove(seed, look=held)
+        assert not shown.differences, str(shown)
+        assert all((row.sequence is None) == (lane == Lane.SEQUENCE) for row in shown.foreseen)
+
+
+def test_3_16_an_email_to_many_that_is_days_late_is_not_foreseen(emptied: Callable[[], None]) -> None:
+    def late(world: World) -> None:
+        with clock.standing_at(world.now), transaction() as session:
+            moment = clock.now() - timedelta(hours=201)
+            broadcasts.queue_from_file(session, TEXTS[0], "all", moment, moment)
+
+    emptied()
+    shown = prove(1, look=late)
+    assert not shown.differences, str(shown)
+
+
 @pytest.mark.parametrize("seed", range(200, 206))
 def test_3_21_on_both_databases(app: Flask, seed: int) -> None:
     shown = prove(seed)
@@ -66,4 +97,4 @@ def test_3_21_minute_by_minute_is_the_same_as_from_one_due_minute_to_the_next(em
         every = live(start, 1 / 24, every_minute=True)
     assert every.turns >= 60
     wanted = [row for row in rows if row.minute <= f"{start + timedelta(hours=1):%Y-%m-%d %H:%M}"]
-    assert sorted(first.emails + every.emails) == wanted
+    assert sorted(first.emails + every.emails, key=str) == wanted
