@@ -53,12 +53,6 @@ def holds(session: Session) -> Sequence[Hold]:
     return session.scalars(select(Hold).where(Hold.over.is_(False)).order_by(Hold.since)).all()
 
 
-def next_due(session: Session) -> datetime | None:
-    """When the next waiting email is due."""
-    waiting = Delivery.state.in_([State.PLANNED, State.DEFERRED])
-    return session.scalar(select(func.min(Delivery.due_at)).where(waiting))
-
-
 def not_begun(session: Session, reasons: Mapping[int, str]) -> dict[int, tuple[int, datetime]]:
     """Emails that are not being sent yet, of these reasons by their keys: each one's id, and when it was due.
 

@@ -253,11 +253,6 @@ def release(session: Session, relay_id: int, worker: str) -> None:
     session.execute(delete(RelaySlot).where(RelaySlot.relay_id == relay_id, RelaySlot.worker == worker))
 
 
-def release_all(session: Session, worker: str) -> None:
-    """Free every connection of a worker that is gone for good; `worker` is its name or the beginning of it."""
-    session.execute(delete(RelaySlot).where(RelaySlot.worker.startswith(worker, autoescape=True)))
-
-
 def pace(session: Session, relay_id: int, domains: Sequence[str], now: datetime) -> list[datetime | None]:
     """For each email, by its recipient's domain and in order: None to go now, else a moment its domain has room at.
 
