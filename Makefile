@@ -12,7 +12,7 @@ run: $(VENV)/ready-to-run ## Start Supple: web and worker, no configuration need
 	@$(PYTHON) app.py
 
 test: $(VENV)/ready-to-test ## Run every test, on both databases and in a real browser
-	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	$(PYTHON) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: $(VENV)/ready-to-test ## Check style, types and templates
 	$(VENV)/bin/ruff check .

@@ -32,6 +32,28 @@ DATABASES = ("sqlite", "postgresql")
 # does so in production is shown in tests/accounts/test_actions.py.
 passwords.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
+# These files take minutes each. Two processes share the files in this order: begun last, one would run on by itself
+# while the other has nothing left.
+LONGEST = (
+    "tests/journeys/test_reader.py",
+    "tests/crash/",
+    "tests/test_supervisor.py",
+    "tests/journeys/",
+    "tests/forecast/",
+    "tests/worlds/",
+    "tests/bench/",
+    "tests/magnets/",
+    "tests/work/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    places = {item.nodeid.partition("::")[0]: len(LONGEST) for item in items}
+    for path in places:
+        places[path] = next((at for at, start in enumerate(LONGEST) if path.startswith(start)), len(LONGEST))
+    items.sort(key=lambda item: places[item.nodeid.partition("::")[0]])
+
 
 @pytest.fixture(autouse=True)
 def no_outside_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
