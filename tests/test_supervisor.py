@@ -93,7 +93,7 @@ def test_one_that_cannot_start_stops_the_rest(tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "The web process ended by itself with exit code 1; stopping the rest." in output
-    assert not psutil.wait_procs(running, timeout=5)[1]
+    assert not psutil.wait_procs(running, timeout=PATIENCE)[1]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_signal_ends_all_cleanly(tmp_path: Path, how: signal.Signals) -> None:
     output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
     assert "Traceback" not in output
-    assert not psutil.wait_procs(running, timeout=5)[1]
+    assert not psutil.wait_procs(running, timeout=PATIENCE)[1]
 
 
 @pytest.mark.parametrize("after", [0, 0.4, 2, None])

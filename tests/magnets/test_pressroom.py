@@ -37,7 +37,7 @@ def children() -> set[int]:
 
 
 def soon(what: Callable[[], bool]) -> bool:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120  # on a busy machine a worker takes its time to begin
     while not what() and time.monotonic() < until:
         time.sleep(0.05)
     return what()

@@ -78,7 +78,7 @@ class Redis:
     def start(self) -> None:
         """Start it (again)."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
-        client, until = redis.Redis.from_url(self.url), time.monotonic() + 20
+        client, until = redis.Redis.from_url(self.url), time.monotonic() + 60
         while True:
             try:
                 client.ping()
