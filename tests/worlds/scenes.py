@@ -47,9 +47,21 @@ def a_tag_begins_a_series(world: World, chance: random.Random) -> None:
         "cooldown_days": chance.choice([0, 0, 3, 9]),
         "evergreen": chance.random() < 0.25,
     }
-    begun = a_series(world, email(), *[email(9)][: chance.choice([0, 0, 0, 1])], **settings)
-    opens(world, begun, "tag", tag, works=chance.random() < 0.75)
     before = chance.choice(["never", "had it", "had it", "left", "left", "left"])
+    after, works = chance.choice([0, 0, 2, 5]), chance.random() < 0.8
+    case = chance.choice(
+        ["any", "rests", "left", "lately", "lately", "soon", "soon"]
+    )  # the rest that chance alone makes too seldom
+    if case == "rests":
+        before, works = "never", False
+    elif case == "left":
+        before, after, settings = "left", 2, {"reentry": "completed"}
+    elif case == "lately":
+        before, after, works, settings = "had it", 0, True, {"reentry": "always"}
+    elif case == "soon":
+        before, after, works, settings = "had it", 2, True, {"reentry": "always", "cooldown_days": 4}
+    begun = a_series(world, email(), *[email(9)][: case == "any" and chance.random() < 0.5], **settings)
+    opens(world, begun, "tag", tag, works=works)
     if before != "never":
         join(world, begun, reader)
         look_in(world)
@@ -57,7 +69,6 @@ def a_tag_begins_a_series(world: World, chance: random.Random) -> None:
         later(world, minutes=chance.randint(1, 300))
         with clock.standing_at(world.now), transaction() as session:
             actions.exit_one(session, begun, reader, "by hand", clock.now())
-    after = chance.choice([0, 0, 2, 5])
     gives = a_series(world, other("tag", after, add=[tag], remove=[]), email(1), goal={})
     join(world, gives, reader)
     if chance.random() < 0.15:
