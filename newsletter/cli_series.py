@@ -94,7 +94,7 @@ def push(folder: Path, yes: bool, dry_run: bool, at_once: str, spread_hours: int
     given, choices = folders.of_folder(folder), Choices(at_once, spread_hours, finished)
     slug = given.draft.slug
     folders.check_moves(db.session(), given)
-    lines, hurried = _plan(db.session(), given, choices)
+    looked_at, lines, hurried = _plan(db.session(), given, choices)
     if not lines:
         click.echo(f"The series {slug} is like that already.")
         return
@@ -106,21 +106,23 @@ def push(folder: Path, yes: bool, dry_run: bool, at_once: str, spread_hours: int
     foreseen = folders.foresee(db.session(), given, clock.now(), choices)
     with transaction() as session:
         now = clock.now()
-        row = folders.bring_in(session, given, now, choices, foreseen=foreseen)
+        row = folders.bring_in(session, given, now, choices, foreseen=foreseen, expected=looked_at)
         accounts.record(session, "series.pushed", by=None, now=now, subject=f"series:{row.id}")
     click.echo(f"Done: the series {slug}, {_many(len(given.draft.living), 'step')}.")
 
 
-def _plan(session: Session, given: Folder, choices: Choices) -> tuple[list[str], int]:
-    """What a push would do, a line each (none: nothing), and how many people would get an email at once."""
+def _plan(session: Session, given: Folder, choices: Choices) -> tuple[int, list[str], int]:
+    """The version looked at, what a push would do to it, a line each, and how many would get an email at once."""
     row = queries.by_slug(session, given.draft.slug)
     if row is None:
         steps = [f"  {words}" for words in filediff.changes(folders.nothing(given), given)]
-        return [f"The series {given.draft.slug} is new:", *steps], 0
+        return folders.NOT_THERE, [f"The series {given.draft.slug} is new:", *steps], 0
+    # Kept before anything else is read: on PostgreSQL an edit between two of these reads must count as one too many.
+    version = row.version
     held = folders.tidy(folders.held(session, row.slug))
     said, reworded = _say(held, given), dict(filediff.reworded(held.draft, given.draft))
     if not said:
-        return [], 0
+        return version, [], 0
     before, now = versions.current(session, row.id), clock.now()
     found = impact.of_change(session, row.id, before, Replace(given.draft).on(before), now, choices)
     reached = [
@@ -128,7 +130,8 @@ def _plan(session: Session, given: Folder, choices: Choices) -> tuple[list[str],
         for step in before.living
         if step.key in reworded and (count := versions.going_to_get(session, row.id, step, before))
     ]
-    return [f"The series {row.slug} would change:", *said, *_people(found, choices), *reached], found.at_once
+    lines = [f"The series {row.slug} would change:", *said, *_people(found, choices), *reached]
+    return version, lines, found.at_once
 
 
 def _people(found: Impact, choices: Choices) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
+import click
 import pytest
 from click.testing import Result
 from flask import Flask
@@ -13,9 +17,10 @@ from sqlalchemy import select
 from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery
-from newsletter.sequences import actions, editing, queries
+from newsletter.sequences import actions, editing, queries, versions
+from newsletter.sequences.edits import Replace
 from newsletter.sequences.models import Enrollment, SequenceVersion
-from newsletter.sequences.series import held
+from newsletter.sequences.series import held, load_series
 from tests.people import ALICE, person
 
 ABOUT = "name: Spine\ngoal: {tag: client}\ntriggers:\n  - {tag: back}\n"
@@ -131,6 +136,64 @@ def test_3_9_push_says_what_changes_and_for_how_many_before_it_writes(app: Flask
     assert "Good night" in held(db.session(), "spine").draft.living[0].source
     noted = db.session.scalars(select(SequenceVersion)).all()
     assert [row.what for row in noted] == ["The whole series is brought in from its files"]
+
+
+class Elsewhere:
+    """What another operator does in the back office while the person at the terminal still reads the question."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, does: Callable[[], None]) -> None:
+        self.does = does
+        monkeypatch.setattr(click, "confirm", self.asked)
+
+    def asked(self, _question: str) -> bool:
+        thread = Thread(target=self.does)
+        thread.start()
+        thread.join()
+        return True
+
+
+def test_3_2_a_push_does_not_overwrite_what_somebody_changed_while_it_asked(
+    app: Flask, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed(app, folder)
+
+    def renames() -> None:
+        with app.app_context(), transaction() as session:
+            series = queries.by_slug(session, "spine")
+            assert series is not None
+            draft = replace(versions.current(session, series.id), name="Bob's spine")
+            editing.apply(session, series.id, Replace(draft), now=clock.now())
+
+    reworked(folder, "2 days")
+    Elsewhere(monkeypatch, renames)
+    refused = run(app, "push", str(folder))
+    assert refused.exit_code == 1
+    assert "This is not the series you looked at any more." in refused.output
+    kept = held(db.session(), "spine").draft
+    assert kept.name == "Bob's spine"
+    assert "Good morning" in kept.living[0].source
+    monkeypatch.undo()
+    assert "Bob's spine" in pushed(app, folder), "looked at again, it says what it takes away"
+    assert "Good evening" in held(db.session(), "spine").draft.living[0].source
+
+
+def test_3_2_a_push_of_a_new_series_does_not_overwrite_one_made_while_it_asked(
+    app: Flask, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = folder.parent / "theirs"
+    theirs.mkdir()
+    (theirs / "series.yaml").write_text("series: spine\nname: Bob's spine\n")
+    (theirs / "01-rest.yaml").write_text(STEPS["03-rest.yaml"])
+
+    def makes() -> None:
+        with app.app_context(), transaction() as session:
+            load_series(session, theirs, clock.now())
+
+    Elsewhere(monkeypatch, makes)
+    refused = run(app, "push", str(folder))
+    assert refused.exit_code == 1
+    assert "This is not the series you looked at any more." in refused.output
+    assert held(db.session(), "spine").draft.name == "Bob's spine"
 
 
 @pytest.mark.parametrize(("choice", "gets"), [("now", "they get it at once"), ("keep", "when they were due anyway")])

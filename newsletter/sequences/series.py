@@ -30,6 +30,8 @@ from newsletter.sequences.foresight import Foreseen
 from newsletter.sequences.moving import Choices
 from newsletter.sequences.triggers import Opening
 
+NOT_THERE = 0  # the version that is expected of a series which nobody has made yet; the first one is 1
+
 
 def of_folder(folder: Path) -> Folder:
     """The series that a folder holds. Raises SourceError naming the file and what is wrong with it."""
@@ -125,8 +127,12 @@ def bring_in(
     choices: Choices | None = None,
     operator_id: int | None = None,
     foreseen: Foreseen | None = None,
+    expected: int | None = None,
 ) -> models.Sequence:
-    """Make a sequence, or edit it and note that as one version. Raises InputError when it cannot be like that."""
+    """Make a sequence, or edit the version `expected` (None: any) and note that as one version.
+
+    Raises InputError when it cannot be like that, and Outdated when it is another version by now.
+    """
     series = queries.by_slug(session, folder.draft.slug)
     if series is None:
         series = making.begin(session, folder.draft.name, folder.draft.description, now)
@@ -134,7 +140,7 @@ def bring_in(
         editing.begin(session, series.id, folder.draft, now)
         entering.replace(session, series.id, folder.triggers, now)
     else:
-        _edit(session, series.id, folder, now, choices, operator_id, foreseen)
+        _edit(session, series.id, folder, now, choices, operator_id, foreseen, expected)
     session.flush()
     return series
 
@@ -147,8 +153,10 @@ def _edit(
     choices: Choices | None,
     operator_id: int | None,
     foreseen: Foreseen | None,
+    expected: int | None,
 ) -> None:
     """Steps, rules and triggers in one version, which can be taken back like any other."""
+    editing.guard(session, sequence_id, expected)
     before, ways = versions.current(session, sequence_id), ways_in.kept(session, sequence_id)
     _refuse_other_kinds(before, folder.draft)
     edit = Replace(folder.draft)
