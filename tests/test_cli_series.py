@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -17,10 +18,11 @@ from sqlalchemy import select
 from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery
+from newsletter.errors import SourceError
 from newsletter.sequences import actions, editing, queries, versions
 from newsletter.sequences.edits import Replace
 from newsletter.sequences.models import Enrollment, SequenceVersion
-from newsletter.sequences.series import held, load_series
+from newsletter.sequences.series import held, load_series, write_folder
 from tests.people import ALICE, person
 
 ABOUT = "name: Spine\ngoal: {tag: client}\ntriggers:\n  - {tag: back}\n"
@@ -251,6 +253,50 @@ def test_pull_asks_before_it_writes_over_files_and_leaves_strange_folders_alone(
     assert refused.exit_code == 1
     assert "holds no series" in refused.output
     assert contents(letters) == {"dear.md": b"Dear Bob"}
+
+
+@pytest.mark.parametrize("name", ["series.yaml", "01-hello.md", "03-rest.yaml"])
+def test_push_and_pull_follow_no_link_out_of_the_folder(
+    sqlite_app: Flask, folder: Path, tmp_path: Path, name: str
+) -> None:
+    pushed(sqlite_app, folder)
+    secret = tmp_path / "secret"
+    (folder / name).rename(secret)
+    secret.write_text(secret.read_text().replace("Spine", "Mine").replace("morning", "night").replace("2 d", "9 d"))
+    (folder / name).symlink_to(secret)
+    before = secret.read_text()
+    for command in (["push", str(folder)], ["pull", "spine", str(folder)]):
+        refused = run(sqlite_app, *command, "--yes")
+        assert refused.exit_code == 1
+        assert f"{name} is a link" in refused.output
+    assert secret.read_text() == before
+
+
+def test_pull_makes_no_file_through_a_link_that_leads_nowhere(sqlite_app: Flask, folder: Path, tmp_path: Path) -> None:
+    pushed(sqlite_app, folder)
+    (folder / "01-hello.md").unlink()
+    (folder / "01-hello.md").symlink_to(tmp_path / "made")
+    assert "01-hello.md is a link" in run(sqlite_app, "pull", "spine", str(folder), "--yes").output
+    with pytest.raises(SourceError, match=r"01-hello\.md is a link"):
+        write_folder(held(db.session(), "spine"), folder)
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("name", ["series.yaml", "02-pipe.yaml"])
+def test_a_pipe_in_the_folder_is_refused_and_not_waited_for(sqlite_app: Flask, folder: Path, name: str) -> None:
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    refused = run(sqlite_app, "push", str(folder), "--yes")
+    assert refused.exit_code == 1
+    assert f"{name} is a link, or something else that is no file" in refused.output
+
+
+def test_a_file_that_no_step_can_be_is_refused_unread(sqlite_app: Flask, folder: Path) -> None:
+    with (folder / "09-huge.md").open("wb") as file:
+        file.truncate(2**33)
+    refused = run(sqlite_app, "push", str(folder), "--yes")
+    assert refused.exit_code == 1
+    assert "09-huge.md is too long" in refused.output
 
 
 def test_what_is_wrong_ends_in_words_and_changes_nothing(app: Flask, folder: Path) -> None:

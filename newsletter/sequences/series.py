@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from newsletter.errors import NotFound, SourceError, SuppleError
+from newsletter.messages.source import LONGEST_SOURCE
 from newsletter.sequences import (
     checking,
     editing,
@@ -30,6 +32,7 @@ from newsletter.sequences.foresight import Foreseen
 from newsletter.sequences.moving import Choices
 from newsletter.sequences.triggers import Opening
 
+LONGEST_FILE = 4 * LONGEST_SOURCE  # octets; a character takes up to four in UTF-8
 NOT_THERE = 0  # the version that is expected of a series which nobody has made yet; the first one is 1
 
 
@@ -40,10 +43,11 @@ def of_folder(folder: Path) -> Folder:
 
 
 def texts(folder: Path) -> dict[str, str]:
-    """The files of a series' folder. Raises SourceError for one that is not UTF-8 text."""
+    """The files of a series' folder. Raises SourceError for one that is no file of its own, too long, or not UTF-8."""
     found = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name == files.ABOUT or (files.is_step(path.name) and path.is_file()):
+        if path.name == files.ABOUT or files.is_step(path.name):
+            _refuse_strange(path)
             try:
                 found[path.name] = path.read_text(encoding="utf-8-sig")
             except (OSError, UnicodeDecodeError) as problem:
@@ -51,6 +55,18 @@ def texts(folder: Path) -> dict[str, str]:
                     f"{path.name} cannot be read: {problem}.", remedy="Save it as UTF-8 text."
                 ) from problem
     return found
+
+
+def _refuse_strange(path: Path) -> None:
+    """A link would have a folder somebody sent read or write files elsewhere, and a pipe is waited for for ever."""
+    if path.is_symlink() or not path.is_file():
+        raise SourceError(
+            f"{path.name} is a link, or something else that is no file.",
+            means="Nothing was read or written.",
+            remedy="Put the file itself into the folder.",
+        )
+    if path.stat().st_size > LONGEST_FILE:
+        raise SourceError(f"{path.name} is too long to be a step.", remedy=f"At most {LONGEST_SOURCE:,} characters.")
 
 
 def held(session: Session, slug: str) -> Folder:
@@ -90,9 +106,12 @@ def write_folder(folder: Folder, place: Path) -> None:
         )
     written = files.write(folder, place.resolve().name)
     place.mkdir(parents=True, exist_ok=True)
-    for old in texts(place).keys() - written.keys():
+    there = texts(place)  # refuses links before the first file is written
+    for old in there.keys() - written.keys():
         (place / old).unlink()
     for name, text in written.items():
+        if os.path.lexists(place / name):
+            _refuse_strange(place / name)
         (place / name).write_text(text, encoding="utf-8", newline="\n")
 
 
