@@ -23,10 +23,9 @@ from newsletter.forecast import jobs as forecast
 from newsletter.magnets import jobs as magnets
 from newsletter.sequences import jobs as sequences
 from newsletter.signup import jobs as signup
-from newsletter.work import heartbeats
+from newsletter.work import heartbeats, watch
 from newsletter.work import rules as work_rules
 from newsletter.work.queue import call_for_help, queue, stopping
-from newsletter.work.watch import Watch
 
 log = structlog.get_logger()
 
@@ -67,11 +66,9 @@ failed: set[str] = set()  # jobs that failed in this process, for `--once` to sa
 def take_turn() -> int:
     """Do what is due until nothing is, or until the worker is asked to stop; returns how many things were done."""
     done = 0
-    watch: Watch | None = current_app.extensions.get("watch")
     beside: Event | None = current_app.extensions.get("beside")
     while not stopping():
-        if watch is not None:
-            watch.look()
+        watch.look()
         if beside is not None:
             beside.set()
         with transaction() as session:
@@ -106,7 +103,7 @@ def run() -> None:
         check_worker_health=True,
     )
     queue().stop_flag = consumer.stop_flag
-    current_app.extensions |= {"watch": Watch(stop_for_jump), "beside": Event()}
+    current_app.extensions |= {"watch": watch.Watch(stop_for_jump), "beside": Event()}
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     Thread(target=_look_out, args=(app, consumer.stop_flag), name="watch", daemon=True).start()
     Thread(target=_work_beside, args=(app, current_app.extensions["beside"]), name="beside", daemon=True).start()
@@ -133,7 +130,7 @@ def _look_out(app: Flask, stop: Event) -> None:
     while not stop.wait(LOOK):
         with app.app_context():
             try:
-                app.extensions["watch"].look()
+                watch.look()
             except SuppleError:  # the database is away; the next look finds the same jump
                 log.warning("a jump of the clock could not be written down")
 

@@ -162,7 +162,9 @@ def cancel_many(session: Session, reason: str, whys: Mapping[int, str], now: dat
 
 
 def _cancel_waiting(session: Session, which: list[ColumnElement[bool]], why: str, now: datetime) -> int:
-    return sum(len(move(session, state, State.CANCELED, now, *which, why=why)) for state in rules.WAITING)
+    # What a worker has in hand as well: it begins to send only what is still its own.
+    states = *rules.WAITING, State.CLAIMED
+    return sum(len(move(session, state, State.CANCELED, now, *which, why=why)) for state in states)
 
 
 def send_now(session: Session, delivery_id: int, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from newsletter.delivery import actions, health, ledger, overdue, relay_rows, ti
 from newsletter.delivery.ledger import Filters
 from newsletter.delivery.rules import OVERDUE, PARKED, PAUSED, STATE_WORDS, EventKind, Lane, State
 from newsletter.errors import InputError
+from newsletter.web import searching
 
 bp = admin_blueprint("ledger", __name__, "/admin/ledger")
 
@@ -30,12 +31,13 @@ PAUSABLE = (f"lane:{int(Lane.SEQUENCE)}", f"lane:{int(Lane.BULK)}")
 def _asked() -> Filters:
     """The filters of this request, from its address or its form."""
     given = {name: request.values.get(name, "").strip() for name in ("state", "lane", "kind", "reason")}
-    return Filters(**given, search=request.values.get("q", "").strip())
+    return Filters(**given, search=searching.asked())
 
 
 def _as_query(asked: Filters) -> dict[str, Any]:
-    """The filters as an address has them."""
-    named = {"state": asked.state, "lane": asked.lane, "kind": asked.kind, "reason": asked.reason, "q": asked.search}
+    """The filters as a page's address has them."""
+    named = {"state": asked.state, "lane": asked.lane, "kind": asked.kind, "reason": asked.reason}
+    named["q"] = searching.in_address(asked.search)
     return {name: value for name, value in named.items() if value}
 
 
@@ -68,6 +70,12 @@ def emails() -> str:
         holds=holds,
         pausable=bool(set(PAUSABLE) - {hold.what for hold in holds}),
     )
+
+
+@bp.post("/find")
+def find() -> Response:
+    """Search the list; an address that is looked for never stands in the page's own address."""
+    return searching.shown("ledger.emails", also=("state", "lane", "kind", "reason"))
 
 
 @bp.get("/<int:delivery_id>")

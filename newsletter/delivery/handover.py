@@ -9,7 +9,20 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, and_, bindparam, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
@@ -65,7 +78,11 @@ def _park(session: Session, delivery_ids: list[int], why: str, now: datetime) ->
 
 
 def begin_sending(session: Session, delivery_ids: Sequence[int], worker: str) -> set[int]:
-    """Commit to sending these; returns those that are still this worker's (a slow worker may have lost its lease)."""
+    """Commit to sending these; returns those that are still this worker's and not held.
+
+    A slow worker may have lost its lease, an operator or a reader may have said no since the claim. What is left behind
+    claimed goes back to the plan with the worker's next `pick_up`.
+    """
     kind = kind_of(session)
     given = {"ids": listed(kind, delivery_ids), "worker": worker}
     return set(machine.follow(session, State.CLAIMED, State.SENDING, _beginning(kind), given))
@@ -75,7 +92,9 @@ def begin_sending(session: Session, delivery_ids: Sequence[int], worker: str) ->
 def _beginning(kind: str) -> Any:
     # The lease stays that of the claim, which `keep` prolongs: to change it here is to move the row in its index.
     mine = among_given(kind, Delivery.id), Delivery.claimed_by == bindparam("worker", type_=String)
-    return machine.arrow(State.CLAIMED, State.SENDING, *mine)
+    held = select(Hold.what).where(Hold.over.is_(False))
+    free = Delivery.reason.not_in(held), (literal("lane:") + cast(Delivery.lane, String)).not_in(held)
+    return machine.arrow(State.CLAIMED, State.SENDING, *mine, *free)
 
 
 def standing(session: Session, delivery_ids: Sequence[int]) -> dict[int, tuple[str, str | None]]:

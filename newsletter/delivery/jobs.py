@@ -17,6 +17,7 @@ from newsletter.delivery.rules import Lane, Reply
 from newsletter.delivery.sending import Line
 from newsletter.errors import RelayError
 from newsletter.settings import current
+from newsletter.work import watch
 from newsletter.work.heartbeats import worker_name
 from newsletter.work.queue import call_for_help, stopping
 
@@ -61,6 +62,7 @@ def send_due() -> int:
         while True:
             on = trouble is None and not stopping() and time.monotonic() < until
             try:
+                watch.look()  # what came due while the machine slept is not to be claimed as if nothing had happened
                 claimed = sum(line.fill() for line in lines.values()) if on else 0
             except Exception as problem:  # whatever it is: what is under way must still be written down
                 trouble, claimed = problem, 0

@@ -77,18 +77,26 @@ class Line:
         """How many emails are with the relay, not answered."""
         return len(self.flying) - len(self.answers)
 
+    @property
+    def appetite(self) -> int:
+        """How many to claim at once: what goes out in about two seconds, for nobody asks about it again till then.
+
+        Behind a slow relay a whole batch would be minutes: a confirmation that comes in would wait for all of it.
+        """
+        return min(rules.BATCH, 4 * self.window)
+
     def fill(self) -> int:
         """Claim and read the next batch when the last one is nearly gone, and what is urgent at once.
 
         Returns how many were claimed.
         """
-        now, low = time.monotonic(), len(self.ready) <= rules.BATCH // 2
+        now, low = time.monotonic(), len(self.ready) <= self.appetite // 2
         if self.problem or now < (self.again_at if low else self.urgent_at):
             return 0
         lanes = self.way.lanes if low else [lane for lane in self.way.lanes if lane is not Lane.BULK]
         claimed = self._claim(lanes)
         self.urgent_at = now + PAUSE
-        if low and len(claimed) < rules.BATCH // 2:
+        if low and len(claimed) < self.appetite // 2:
             self.again_at = now + PAUSE
         if claimed:
             self._gather(claimed)
@@ -102,7 +110,7 @@ class Line:
         if due:
             with transaction() as session:
                 for lane in due:
-                    claimed += self._claim_lane(session, lane, rules.BATCH - len(claimed), now)
+                    claimed += self._claim_lane(session, lane, self.appetite - len(claimed), now)
         return self._anew(claimed)
 
     def _anew(self, claimed: Sequence[Claimed]) -> list[Claimed]:
@@ -271,6 +279,7 @@ class Line:
                 self.kept_at = time.monotonic()
             mine = handover.begin_sending(session, window, self.worker) if window else set()
             mine |= {one for one in window if stand.get(one) == (State.SENDING, self.worker)}
+            routing.unused(session, self.way.relay_id, len(window) - len(mine), now)
         for answer in self.answers:
             del self.flying[answer.key]
         return mine

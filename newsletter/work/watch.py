@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from threading import Lock
 
+from flask import current_app
+
 from newsletter import clock
 from newsletter.work import rules
 
@@ -27,3 +29,10 @@ class Watch:
             if jump is not None:
                 self.on_jump(jump)
             self._wall, self._steady = wall, steady
+
+
+def look() -> None:
+    """Have this worker's eye look now; a command that works only once has none."""
+    watch: Watch | None = current_app.extensions.get("watch")
+    if watch is not None:
+        watch.look()

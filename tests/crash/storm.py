@@ -24,7 +24,7 @@ from newsletter.broadcasts.rules import BroadcastState
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import relay_rows, rules
 from newsletter.delivery.models import Attempt, Delivery, Relay
-from newsletter.delivery.relay_rules import Breaker
+from newsletter.delivery.relay_rules import Breaker, Source
 from newsletter.delivery.rules import State
 from newsletter.signup.models import Form
 from newsletter.signup.rules import ConsentMode
@@ -37,6 +37,7 @@ from tests.people import person
 # The clock of the killed runs so many times faster: the lease of a dead worker is over in 15 seconds instead of five
 # minutes. Much more, and those who are alive but slow would seem dead all the time.
 SPEED = 20
+CONNECTIONS = 2
 # Between two kills (seconds, on average): a worker of three then lives for about a second.
 PAUSE = 0.25
 LETTER = f"---\nsubject: Ten calm minutes\n---\n{BODY}"
@@ -249,12 +250,30 @@ def running(
     zygote = Zygote(environment(app, folder, peer), folder / "workers.log", speed)
     try:
         peer.order(Orders(delay=delay, workers=zygote.process.pid, chunking=seed % 2 == 0))
+        _give_connections(peer)
         storm = Storm(app, zygote, peer, free_port(), random.Random(seed), Tally(seed), workers)
         storm.keep_alive()
         yield storm
     finally:
         zygote.close()
         peer.kill()
+
+
+def _give_connections(peer: PeerProcess) -> None:
+    """Few, so that fewer emails may be uncertain after a crash than there are: a bound that could be broken."""
+    with transaction() as session:
+        name, source = f"{peer.address}:{peer.port}", Source.ENVIRONMENT
+        if session.scalar(select(Relay.id).where(Relay.name == name)) is None:
+            session.add(
+                Relay(
+                    source=source,
+                    name=name,
+                    host=peer.address,
+                    port=peer.port,
+                    connections=CONNECTIONS,
+                    created_at=clock.now(),
+                )
+            )
 
 
 def storm(app: Flask, folder: Path, *, kills: int, seed: int, workers: int = 3, readers: int = 150) -> Tally:

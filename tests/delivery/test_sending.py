@@ -263,7 +263,7 @@ def test_a_record_that_was_merged_since_the_claim_waits_and_holds_up_nobody(mail
     plan(ALICE, BOB)
     with transaction() as session:
         alice, bob = handover.claim_due(session, "me", NOW, 10, Lane.SEQUENCE)
-    gone = replace(alice, subscriber_id=999)
+    gone = alice._replace(subscriber_id=999)
     drafts = composing.gather(db.session(), [gone, bob])
     assert "merged" in str(drafts[alice.id])
     assert isinstance(drafts[bob.id], composing.Draft)
