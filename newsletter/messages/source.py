@@ -6,13 +6,18 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
+from yaml.composer import ComposerError
 
 from newsletter.errors import SourceError
 
 LONGEST_SOURCE = 200_000  # characters; ten times a long newsletter, and still compiled in a second
 LONGEST_SUBJECT = 150  # characters; phones show about 40, mail programs cut at 80 to 130
+DEEPEST = 10  # levels of YAML; a series uses four, and three thousand brackets exhaust Python's stack
+# What PyYAML raises for what it cannot read; the last two for an escape or a directive with too large a number.
+UNREADABLE = (yaml.YAMLError, ValueError, OverflowError)
 
 _FRONT = re.compile(r"\A---[ \t]*\n(?P<front>.*?\n)?---[ \t]*(?:\n|\Z)(?P<body>.*)\Z", re.DOTALL)
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -36,6 +41,30 @@ class Source:
 class _Front:
     values: dict[str, object] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+
+
+class PlainLoader(yaml.BaseLoader):
+    """Reads texts, lists and mappings, no aliases: three hundred letters of those grow into more than memory holds.
+
+    Raises one of UNREADABLE. Every value stays the text it was written as (no "07:00" turned into the number 420).
+    """
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """One value with all that is in it."""
+        alias = self.check_event(yaml.AliasEvent)
+        if alias or self._depth >= DEEPEST:
+            why = "aliases are not taken, write it out" if alias else "it is nested too deeply"
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise ComposerError(None, None, why, mark)
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
 
 
 def load(path: Path | str) -> Source:
@@ -97,9 +126,8 @@ def _words(front: _Front, key: str, name: str) -> str:
 def _read_front(text: str, name: str) -> _Front:
     front = _Front()
     try:
-        # BaseLoader: every value stays the text it was written as (no "07:00" turned into the number 420).
-        root = yaml.compose(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError as problem:
+        root = yaml.compose(text, Loader=PlainLoader)
+    except UNREADABLE as problem:
         mark = getattr(problem, "problem_mark", None)
         line = mark.line + 2 if mark else 2
         raise SourceError(
@@ -120,6 +148,9 @@ def _fields(root: yaml.Node, name: str) -> Iterator[tuple[str, int, yaml.Node]]:
     if not isinstance(root, yaml.MappingNode):
         raise SourceError(f"{name}, line 2: the front matter has no fields.", remedy='Write one "field: value" a line.')
     for key, value in root.value:
+        if not isinstance(key, yaml.ScalarNode):
+            line = key.start_mark.line + 2
+            raise SourceError(f"{name}, line {line}: a field has no name.", remedy='Write one "field: value" a line.')
         yield str(key.value), key.start_mark.line + 2, value
 
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
 from newsletter.errors import SourceError
-from newsletter.messages.source import parse
+from newsletter.messages.source import LONGEST_SOURCE, UNREADABLE, PlainLoader, parse
 from newsletter.sequences import filewords, timing, wording
 from newsletter.sequences.checking import check
 from newsletter.sequences.drafts import EMAIL, Draft, DraftStep
@@ -85,7 +85,7 @@ def read_step(name: str, text: str) -> DraftStep:
         kind, words = EMAIL, wording.write(source.subject, source.preheader, source.body)
     else:
         fields = _yaml(name, text)
-        kind, words = str(fields.get("kind", "")), ""
+        kind, words = filewords.text(fields, "kind", name), ""
         if kind not in OWN or kind == EMAIL:
             kinds = ", ".join(one for one in OWN if one != EMAIL)
             raise SourceError(
@@ -94,7 +94,7 @@ def read_step(name: str, text: str) -> DraftStep:
             )
     known = TIMED | OWN[kind] | {"key"} | (frozenset() if kind == EMAIL else {"kind"})
     filewords.refuse_strange(fields, known, name)
-    key = str(fields.get("key", ""))
+    key = filewords.text(fields, "key", name)
     if not _KEY.fullmatch(key) or key in filewords.ANSWERS:
         raise SourceError(
             f"{name}: the field key is missing or is not like core-one.",
@@ -106,9 +106,11 @@ def read_step(name: str, text: str) -> DraftStep:
 
 def _yaml(name: str, text: str) -> dict[str, Plain]:
     """The fields of a YAML file, every value the text it was written as."""
+    if len(text) > LONGEST_SOURCE:
+        raise SourceError(f"{name} is {len(text):,} characters long.", remedy=f"At most {LONGEST_SOURCE:,} are taken.")
     try:
-        found = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and mappings only
-    except yaml.YAMLError as problem:
+        found = yaml.load(text, Loader=PlainLoader)  # noqa: S506 - it makes texts, lists and mappings only
+    except UNREADABLE as problem:
         raise SourceError(f"{name} cannot be read: {problem}", remedy="Mend its YAML.") from problem
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         what = "gives the series no name" if name.endswith(ABOUT) else "holds no fields"
@@ -116,13 +118,16 @@ def _yaml(name: str, text: str) -> dict[str, Plain]:
     return found
 
 
+def _is_row(value: Plain) -> TypeGuard[list[str]]:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
 def _timing(name: str, fields: Fields) -> Timing:
-    words = {field: fields.get(field, "") for field in TIMED}
-    plain = {
-        field: ",".join(map(str, value)) if isinstance(value, list) else str(value) for field, value in words.items()
-    }
+    days = fields.get("days")
+    plain = {**fields, "days": ",".join(days)} if _is_row(days) else fields
+    delay, window, weekdays, after = (filewords.text(plain, one, name) for one in ("delay", "window", "days", "after"))
     try:
-        return timing.parse(plain["delay"] or "0 days", plain["window"], plain["days"], plain["after"])
+        return timing.parse(delay or "0 days", window, weekdays, after)
     except SourceError as problem:
         raise SourceError(f"{name}: {problem.happened}", means=problem.means, remedy=problem.remedy) from problem
 

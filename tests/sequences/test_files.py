@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.errors import SuppleError
+from newsletter.errors import SourceError, SuppleError
 from newsletter.sequences import filediff, files, wording
 from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.files import Folder
@@ -163,6 +164,41 @@ def test_every_kind_of_step_reads_like_this() -> None:
         ("date", "birthday", {"yearly": True, "days": -3, "at": "09:30"}),
         ("form", "stretches", {}),
     ]
+
+
+def laughs(field: str) -> str:
+    """A value whose aliases stand for nine million words."""
+    rows = [f"  - &{name} [{', '.join([f'*{was}'] * 9)}]" for was, name in pairwise("abcdefgh")]
+    return "\n".join([f"{field}:", "  - &a [ha]", *rows])
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("series.yaml", f"name: A\n{laughs('exits')}", "series.yaml cannot be read: aliases"),
+        ("02-x.yaml", f"key: x\nkind: wait\n{laughs('days')}", "02-x.yaml cannot be read: aliases"),
+        ("02-x.yaml", f"kind: wait\n{laughs('key')}", "02-x.yaml cannot be read: aliases"),
+        ("02-x.md", EMAIL.replace("key: hello", laughs("days")), "02-x.md, line 4: the front matter is not YAML (ali"),
+        ("series.yaml", f"name: A\nexits: {'[' * 3000}", "series.yaml cannot be read: it is nested too deeply"),
+        (
+            "02-x.yaml",
+            f"key: x\nkind: wait\ndays: {'{a: ' * 3000}",
+            "02-x.yaml cannot be read: it is nested too deeply",
+        ),
+        ("02-x.md", EMAIL.replace("key: hello", f"key: {'[' * 3000}"), "02-x.md, line 2: the front matter is not YAML"),
+        ("02-x.yaml", f"key: x\nkind: wait\n#{'x' * 200_000}", "02-x.yaml is 200,019 characters long"),
+        ("02-x.yaml", "key: [x]\nkind: wait", "02-x.yaml: the field key is not a line of text"),
+        ("02-x.yaml", "key: x\nkind: {wait: wait}", "02-x.yaml: the field kind is not a line of text"),
+        ("02-x.yaml", "key: x\nkind: wait\ndelay: [1 day]", "02-x.yaml: the field delay is not a line of text"),
+        ("02-x.yaml", "key: x\nkind: wait\ndays: [[mon], tue]", "02-x.yaml: the field days is not a line of text"),
+        ("02-x.yaml", 'key: x\nkind: wait\ndelay: "\\UFFFFFFFF"', "02-x.yaml cannot be read"),
+    ],
+)
+def test_a_file_that_grows_or_nests_without_end_is_refused_in_a_few_words(name: str, text: str, said: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        files.read("a-series", {"series.yaml": ABOUT, "01-hello.md": EMAIL, name: text})
+    assert said in str(caught.value)
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize(
