@@ -178,7 +178,7 @@ def test_3_2_new_words_are_shown_beside_the_old_ones(operator: FlaskClient, seri
     fields |= {"body": "Hello dear {{ subscriber.first_name or 'there' }}."}
     code, page = ask(operator, series, **fields)
     assert code == 200
-    assert "<ins> again</ins>" in page
+    assert "<ins>again</ins>" in page
     assert "Hello <ins>dear </ins>Alice." in page
     assert "1 person who is under way and has not got it will read the new words" in page
     assert parse(step(series, "hello").source).subject == "Hello"

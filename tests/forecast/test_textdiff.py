@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+from time import thread_time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,8 +20,10 @@ def plain(pieces: tuple[tuple[bool, str], ...]) -> str:
 
 def test_words_that_differ_are_marked() -> None:
     pair = words("How are the glides?", "How are your glides today?")
-    assert pair.old == ((False, "How are "), (True, "the"), (False, " "), (True, "glides?"))
-    assert pair.new == ((False, "How are "), (True, "your"), (False, " "), (True, "glides today?"))
+    assert pair.old == ((False, "How are "), (True, "the glides?"))
+    assert pair.new == ((False, "How are "), (True, "your glides today?"))
+    longer = words("one two", "one two  three")
+    assert (longer.old, longer.new) == (((False, "one two"),), ((False, "one two  "), (True, "three")))
 
 
 def test_a_changed_paragraph_stands_beside_its_old_self_and_others_alone() -> None:
@@ -56,3 +62,39 @@ def test_both_texts_can_be_read_whole(old: str, new: str) -> None:
     assert " ".join(plain(pair.old) for pair in pairs).split() == old.split()
     assert " ".join(plain(pair.new) for pair in pairs).split() == new.split()
     assert all(pair.same for pair in compare(old, old))
+
+
+def changed_here_and_there(count: int) -> tuple[str, str]:
+    """A long honest paragraph, and the same with every tenth word or so another one."""
+    dice = random.Random(1)
+    old = [f"word{int(dice.paretovariate(0.1)) % 4000}" for _ in range(count)]
+    new = [f"new{dice.random()}" if dice.random() < 0.1 else word for word in old]
+    return " ".join(old), " ".join(new)
+
+
+LONG = {
+    "two words in turn": ("a b " * 500, "b " * 1_000),
+    "an honest paragraph": changed_here_and_there(20_000),
+    "as long as a source may be": ("a b " * 50_000, "x" + "b b a " * 33_000),
+    "short paragraphs": tuple("\n\n".join(f"{word} {n} {word}." for n in range(9_000)) for word in ("One", "Two")),
+    "the same paragraph over and over": ("a\n\n" * 60_000, "x\n\n" + "a\n\nb\n\n" * 30_000 + "y"),
+    "lines of a letter": ("a\n" * 100_000, "a\nb\n" * 50_000),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_comparing_long_texts_does_not_keep_a_web_thread(name: str) -> None:
+    """Each of them took twenty seconds to hours before; now well below two, of the processor's own time."""
+    old, new = LONG[name]
+    began = thread_time()
+    pairs = compare(old, new)
+    assert thread_time() - began < 10
+    assert " ".join(plain(pair.old) for pair in pairs).split() == old.split()
+    assert " ".join(plain(pair.new) for pair in pairs).split() == new.split()
+
+
+def test_an_honest_long_paragraph_is_still_compared_word_by_word() -> None:
+    old, new = changed_here_and_there(2_400)
+    (pair,) = compare(old, new)
+    marked = sum(len(text.split()) for differs, text in pair.new if differs)
+    assert 200 < marked < 320
