@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import Select, func, select
@@ -19,6 +20,15 @@ STUDIO_ID = 1
 def studio(session: Session) -> Studio:
     """The studio; before anything was saved, one with every default, which belongs to no session."""
     return session.get(Studio, STUDIO_ID) or default_studio()
+
+
+def series_paused_at(session: Session, *, keep: bool = False) -> datetime | None:
+    """Since when all series are paused, read afresh; None also while that is being changed, if it is to be kept.
+
+    `keep`: nobody changes it until the transaction ends.
+    """
+    found = select(Studio.series_paused_at).where(Studio.id == STUDIO_ID)
+    return session.scalar(found.with_for_update(read=True, skip_locked=True) if keep else found)
 
 
 def default_studio() -> Studio:

@@ -263,7 +263,9 @@ class _Rows:
 
     def _walk(self, row: Any) -> Walk:
         clicked = self.facts.get(row.id, NOTHING_KNOWN).clicked
-        return Walk(row.sequence_id, sequences.place(row), clicked, still=row.held_at is not None)
+        # Who joined while a pause was pressed is held when their turn comes.
+        paused = row.sequence_id in self.known.house.stopped or row.subscriber_id in self.paused
+        return Walk(row.sequence_id, sequences.place(row), clicked, still=paused or row.held_at is not None)
 
     def _waiting(
         self, rows: Sequence[Any], places: Mapping[int, int], mails: Sequence[Any]

@@ -71,8 +71,7 @@ def of_resume(session: Session, scope: Scope, now: datetime) -> Rest:
     rows = versions.in_scope(session, scope.rows, LOOKED)
     by_reader: dict[int, dict[int, Held]] = {}
     for row in rows:
-        if row.held_at is not None:
-            by_reader.setdefault(row.subscriber_id, {})[row.sequence_id] = row
+        by_reader.setdefault(row.subscriber_id, {})[row.sequence_id] = row
     lives, house = _lives(session, rows, now)
     found: dict[str, list[Email]] = {}
     for choice in Choice:
@@ -111,7 +110,10 @@ def _gone_on(life: Life, held: Mapping[int, Held], house: House, choice: Choice,
     walks, waiting, happened = list(life.walks), list(life.waiting), list[Effect]()
     for at, walk in enumerate(walks):
         row = held.get(walk.course_id)
-        if row is None or row.held_at is None:
+        if row is None:
+            continue
+        if row.held_at is None:  # not come due since they joined, so nothing was missed
+            walks[at] = replace(walk, still=False)
             continue
         mail = next((number for number, one in enumerate(waiting) if one.walk == at), None)
         place = replace(walk.place, due_at=waiting[mail].due_at) if mail is not None else walk.place

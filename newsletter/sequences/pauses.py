@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import queries as accounts
@@ -63,7 +63,8 @@ def why_held(session: Session, sequence_id: int, subscriber_id: int) -> str:
 
 def whys_held(session: Session, pairs: Sequence[tuple[int, int]]) -> list[str]:
     """The same for many pairs of a sequence and a person, in their order."""
-    if accounts.studio(session).series_paused_at is not None:
+    # Read afresh: a studio that the session knows already may be from before the pause.
+    if accounts.series_paused_at(session) is not None:
         return [EVERYTHING] * len(pairs)
     series, people = {one for one, _ in pairs}, {one for _, one in pairs}
     stopped = models.Sequence.id.in_(series), models.Sequence.paused_at.is_not(None)
@@ -71,6 +72,25 @@ def whys_held(session: Session, pairs: Sequence[tuple[int, int]]) -> list[str]:
     theirs = select(PausedReader.subscriber_id).where(among(session, PausedReader.subscriber_id, people))
     readers = set(session.scalars(theirs))
     return [SERIES if one in paused else READER if who in readers else "" for one, who in pairs]
+
+
+def scope_of(why: str, sequence_id: int, subscriber_id: int) -> Scope:
+    """The pause that `why` names, of those that may hold this person in this sequence."""
+    return {EVERYTHING: Scope(), SERIES: Scope(sequence_id), READER: Scope(None, subscriber_id)}[why]
+
+
+def standing(session: Session, scope: Scope) -> datetime | None:
+    """Since when this is paused, and it stays so until the transaction ends; None when it is over, or just ending.
+
+    Whoever is held with this in hand is there when the end of the pause looks for its people.
+    """
+    if scope == Scope():
+        return accounts.series_paused_at(session, keep=True)
+    found: Select[datetime | None] = select(PausedReader.since).where(PausedReader.subscriber_id == scope.subscriber_id)
+    if scope.sequence_id is not None:
+        found = select(models.Sequence.paused_at).where(models.Sequence.id == scope.sequence_id)
+    # Waiting would stop the whole turn, and whoever edits the series may be waiting for one of its readers.
+    return session.scalar(found.with_for_update(read=True, skip_locked=True))
 
 
 def under_way(session: Session, scope: Scope) -> int:

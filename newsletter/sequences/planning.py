@@ -16,7 +16,7 @@ from newsletter.audience.queries import Reader
 from newsletter.delivery import actions as delivery
 from newsletter.delivery.actions import Due
 from newsletter.delivery.rules import Lane, State
-from newsletter.sequences import actions, facts, queries, ready, rules
+from newsletter.sequences import actions, facts, pauses, queries, ready, rules
 from newsletter.sequences.models import Enrollment
 from newsletter.sequences.queries import Ended
 from newsletter.sequences.rules import (
@@ -57,9 +57,10 @@ def plan_due(session: Session, now: datetime, limit: int) -> int:
     rows = ready.due(session, now, limit)
     turn = read(session, rows, now)
     barred = queries.barred(session, turn.readers.values())
+    stopped = _stopped(session, rows)
     for row in rows:
-        if row.state != EnrollmentState.ACTIVE:
-            continue  # ended by what another step of this turn did
+        if row.state != EnrollmentState.ACTIVE or row.id in stopped:
+            continue  # ended by what another step of this turn did, or paused
         if row.subscriber_id in barred:
             actions.end(session, row, EnrollmentState.EXITED, barred[row.subscriber_id], now)
             continue
@@ -68,6 +69,19 @@ def plan_due(session: Session, now: datetime, limit: int) -> int:
         carry_out(turn, row, place, effects)
     finish(turn)
     return len(rows)
+
+
+def _stopped(session: Session, rows: Sequence[Enrollment]) -> set[int]:
+    """Hold those whom a pause has missed: who joined while it was pressed was there for neither (semantics 3.15)."""
+    whys = pauses.whys_held(session, [(row.sequence_id, row.subscriber_id) for row in rows])
+    paused = [(row, why) for row, why in zip(rows, whys, strict=True) if why]
+    scopes = {row.id: pauses.scope_of(why, row.sequence_id, row.subscriber_id) for row, why in paused}
+    since = {scope: pauses.standing(session, scope) for scope in set(scopes.values())}
+    for row, why in paused:
+        begun = since[scopes[row.id]]
+        if begun is not None:  # else it is ending now, and the next turn sees to them
+            row.held_at, row.held_why = max(begun, row.enrolled_at), why
+    return set(scopes)
 
 
 def settle(session: Session, now: datetime, limit: int) -> int:

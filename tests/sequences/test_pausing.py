@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from newsletter import clock
 from newsletter.audience import actions as audience
@@ -16,7 +17,8 @@ from newsletter.delivery import actions as delivery
 from newsletter.delivery import jobs as delivery_jobs
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import OVERDUE, PAUSED, State
-from newsletter.sequences import actions, jobs, pauses, pausing
+from newsletter.forecast.queries import forecast
+from newsletter.sequences import actions, jobs, pauses, pausing, planning
 from newsletter.sequences.models import Enrollment, PauseWork
 from newsletter.sequences.pauses import Scope
 from newsletter.sequences.resuming import Choice
@@ -300,3 +302,68 @@ def test_an_erased_person_leaves_no_pause_behind(series: int, alice: int) -> Non
     with transaction() as session:
         actions.forget(session, alice)
     assert pauses_since(Scope(None, alice)) is None
+
+
+@pytest.mark.parametrize("scope", ["series", "person", "everything"])
+def test_3_15_who_joins_in_the_moment_of_the_pause_is_held_when_their_turn_comes(
+    series: int, alice: int, scope: str
+) -> None:
+    """The one who joins has read that nothing is paused; the pause has looked for its people before they were there."""
+    paused = {"series": Scope(series), "person": Scope(None, alice), "everything": EVERYTHING}[scope]
+    pause(paused)
+    with transaction() as session:  # as their transaction leaves it, which was open all the while
+        session.execute(update(Enrollment).values(held_at=None, held_why=""))
+    assert list(forecast(db.session(), TUESDAY, 14)) == []
+    run(SATURDAY)
+    assert (emails(alice), enrollment(alice).held_at, enrollment(alice).held_why != "") == ([], TUESDAY, True)
+    resume(paused)
+    run(END)
+    assert sent(alice)[0] == ("Hello", "Sun 08.03. 07:00")
+
+
+def test_3_15_who_joins_in_a_transaction_around_the_pause_gets_nothing(app: Flask, series: int) -> None:
+    bob = person("Bob")
+    if db.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    joined, paused = Event(), Event()
+
+    def joins() -> None:
+        with app.app_context(), transaction() as session:
+            actions.enroll(session, series, bob, "form:1", MONDAY)
+            joined.set()
+            assert paused.wait(20)
+
+    thread = Thread(target=joins)
+    thread.start()
+    assert joined.wait(20)
+    pause(Scope(series))
+    work_off(TUESDAY)
+    paused.set()
+    thread.join()
+    assert enrollment(bob).held_at is None
+    run(SATURDAY)
+    assert (emails(bob), enrollment(bob).held_why) == ([], pauses.SERIES)
+
+
+def test_3_15_a_pause_that_is_just_ending_holds_nobody_for_ever(app: Flask, series: int, alice: int) -> None:
+    if db.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    pause(Scope(series))
+    with transaction() as session:
+        session.execute(update(Enrollment).values(held_at=None, held_why=""))
+    with app.app_context(), transaction() as session:
+        pausing.resume(session, Scope(series), Choice.SHIFTED, WINDOW)
+        done = Event()
+        thread = Thread(target=_plans, args=(app, done))
+        thread.start()
+        assert done.wait(20)
+        thread.join()
+    assert enrollment(alice).held_at is None
+    run(END)
+    assert sent(alice)[0] == ("Hello", "Wed 04.03. 07:00")
+
+
+def _plans(app: Flask, done: Event) -> None:
+    with app.app_context(), transaction() as session:
+        planning.plan_due(session, WINDOW, 10)
+    done.set()
