@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from flask import current_app, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -11,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from newsletter import clock
 from newsletter.accounts import actions as accounts
+from newsletter.accounts import queries as studio
 from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience import actions as audience
 from newsletter.audience import queries as people
@@ -19,7 +19,7 @@ from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, NotFound
 from newsletter.sequences import pauses, pausing, queries
 from newsletter.sequences.pauses import Scope
-from newsletter.sequences.resuming import CHOICE_WORDS, Choice
+from newsletter.sequences.resuming import CHOICE_WORDS, Choice, whole_days
 
 bp = admin_blueprint("pauses", __name__, "/admin/sequences/pauses")
 
@@ -60,7 +60,7 @@ def _page(subject: _Subject) -> str:
         "sequences/pause.html",
         subject=subject,
         since=since,
-        days=(now - since) // timedelta(days=1) if since else 0,
+        days=whole_days(since, now, studio.zone_of(studio.studio(session))) if since else 0,
         people=pauses.under_way(session, subject.scope),
         concerned=pauses.concerned(session, subject.scope, now) if since else None,
         others=pauses.other_pauses(session, subject.scope),

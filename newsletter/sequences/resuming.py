@@ -41,6 +41,12 @@ def shifted(moment: datetime, whole_days: int, zone: ZoneInfo) -> datetime:
     return instant(moment.astimezone(zone).replace(tzinfo=None) + timedelta(days=whole_days), zone)
 
 
+def whole_days(since: datetime, now: datetime, zone: ZoneInfo) -> int:
+    """How many whole days by the clock on a wall lie between: also when it was put forward or back meanwhile."""
+    then, there = (moment.astimezone(zone).replace(tzinfo=None) for moment in (since, now))
+    return (there - then) // timedelta(days=1)
+
+
 def resumed(
     course: Course, place: Place, held_at: datetime, now: datetime, choice: Choice, facts: Facts, *, zone: ZoneInfo
 ) -> tuple[Place, list[Effect]]:
@@ -54,7 +60,7 @@ def resumed(
     if choice is Choice.SKIP:
         return _skipped(course, place, facts, now=now, zone=zone)
     if choice is Choice.SHIFTED:
-        whole = (now - held_at) // timedelta(days=1)
+        whole = whole_days(held_at, now, zone)
         joined, since = shifted(place.enrolled_at, whole, zone), shifted(place.since, whole, zone)
         place = replace(place, enrolled_at=joined, since=since, due_at=shifted(place.due_at, whole, zone))
     step = course.step(place.step_id)

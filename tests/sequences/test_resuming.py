@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newsletter.sequences.resuming import CHOICE_WORDS, Choice, resumed, shifted
+from newsletter.sequences.resuming import CHOICE_WORDS, Choice, resumed, shifted, whole_days
 from newsletter.sequences.rules import NOTHING_KNOWN, Course, Finished, Place, Step, Tagged, Timing, Unit, enter, fit
 
 BERLIN, UTC_ZONE = ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")
@@ -52,6 +52,23 @@ def after(
 def test_3_15_each_choice(choice: Choice, resumed_at: str, step_id: int, due: str) -> None:
     found = after(DAILY, at(resumed_at), choice)
     assert (found.step_id, found.due_at) == (step_id, at(due))
+
+
+@pytest.mark.parametrize(
+    ("paused", "resumed_at", "days"),
+    [
+        ("2026-03-23T08:00", "2026-03-30T07:00", 7),  # 09:00 both times: that week has an hour less
+        ("2026-03-23T08:00", "2026-03-30T06:59", 6),
+        ("2026-10-19T07:00", "2026-10-26T08:00", 7),  # and this one an hour more
+        ("2026-10-19T07:00", "2026-10-26T07:59", 6),
+    ],
+)
+def test_3_15_a_pause_over_the_change_of_clocks_is_no_day_shorter(paused: str, resumed_at: str, days: int) -> None:
+    held_at, now = at(paused), at(resumed_at)
+    place = replace(enter(DAILY, zone=BERLIN, now=held_at), due_at=shifted(held_at, 1, BERLIN))
+    found, _ = resumed(DAILY, place, held_at, now, Choice.SHIFTED, NOTHING_KNOWN, zone=BERLIN)
+    assert whole_days(held_at, now, BERLIN) == days
+    assert found.enrolled_at == shifted(held_at, days, BERLIN)
 
 
 def test_3_15_skipping_over_the_end_finishes() -> None:
