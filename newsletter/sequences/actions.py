@@ -175,11 +175,6 @@ def _zone(session: Session, person: Subscriber) -> ZoneInfo:
     return rules.zone_of(person.timezone, accounts.studio(session).timezone)
 
 
-def reword(session: Session, sequence_id: int, step_id: int, source: str) -> None:
-    """Give a step new words; whoever has not got it yet gets these (semantics 3.2)."""
-    queries.step(session, sequence_id, step_id).source = source
-
-
 def forget(session: Session, subscriber_id: int) -> None:
     """End every series of a person who is erased; what is planned for them is withdrawn when its turn comes."""
     mine = update(Enrollment).where(Enrollment.subscriber_id == subscriber_id)
