@@ -25,6 +25,7 @@ from newsletter.audience.rules import STATUS_WORDS, Status
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, NotFound
 from newsletter.settings import current
+from newsletter.web import searching
 from newsletter.web.paging import list_page
 
 bp = admin_blueprint("subscribers", __name__, "/admin/subscribers")
@@ -36,17 +37,25 @@ HistoryOf = Callable[[Session, int], list[HistoryLine]]
 @bp.get("")
 def index() -> str:
     """Everybody, searched and filtered."""
-    session, question = db.session(), listing.Question.of(request.args)
+    session, search = db.session(), searching.asked()
+    question = listing.Question.of({**request.args.to_dict(), "q": search})
     return render_template(
         "audience/list.html",
         people=list_page(session, listing.people(question)),
         question=question,
+        query=searching.in_address(question.text),
         counts=listing.counts(session, question),
         tags=[tag.name for tag, _ in queries.tags(session)],
         statuses=list(Status),
         words=STATUS_WORDS,
         sorts=SORT_WORDS,
     )
+
+
+@bp.post("/find")
+def find() -> Answer:
+    """Search the list; an address that is looked for never stands in the page's own address."""
+    return searching.shown("subscribers.index", also=("status", "tag", "sort"))
 
 
 @bp.post("/export")

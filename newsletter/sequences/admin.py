@@ -27,6 +27,7 @@ from newsletter.sequences import (
 from newsletter.sequences.models import Enrollment, Sequence
 from newsletter.sequences.rules import ENROLLMENT_WORDS, Kind
 from newsletter.sequences.stepforms import Form
+from newsletter.web import searching
 from newsletter.web.paging import list_page
 
 bp = admin_blueprint("sequences", __name__, "/admin/sequences")
@@ -82,7 +83,7 @@ def show(sequence_id: int) -> str:
     series = queries.sequence(session, sequence_id)
     lines = editor.lines(session, series)
     known = editor.names(session, versions.current(session, sequence_id))
-    search, state = request.args.get("q", "").strip(), request.args.get("state", "")
+    search, state = searching.asked(), request.args.get("state", "")
     at_step = request.args.get("step", type=int)
     people = queries.people_in(sequence_id, search=search, state=state)
     if at_step:
@@ -97,12 +98,19 @@ def show(sequence_id: int) -> str:
         triggers=triggers_admin.section(session, series),
         states=queries.states(session, [sequence_id])[sequence_id],
         listing=list_page(session, people, scalars=False),
+        search=search,
         filtered=bool(search or state or at_step),
         state=state,
         at_step=at_step,
         KIND_WORDS=saying.KIND_WORDS,
         ENROLLMENT_WORDS=ENROLLMENT_WORDS,
     )
+
+
+@bp.post("/<int:sequence_id>/find")
+def find(sequence_id: int) -> Response:
+    """Search the people of a series; an address that is looked for never stands in the page's own address."""
+    return searching.shown("sequences.show", also=("state", "step"), anchor="people", sequence_id=sequence_id)
 
 
 @bp.get("/<int:sequence_id>/settings")

@@ -21,6 +21,7 @@ from newsletter.sequences.previews import NAMED, NAMELESS, READERS, Words
 from newsletter.sequences.rules import Kind
 from newsletter.sequences.stepforms import Form
 from newsletter.sequences.timing import of_step
+from newsletter.web import searching
 from newsletter.web.isolation import SANDBOX, isolated
 
 bp = admin_blueprint("steps", __name__, "/admin/sequences/<int:sequence_id>/steps")
@@ -156,7 +157,7 @@ def _step_page(row: Step, words: Words, problem: SuppleError | None, fields: Fie
 
 def _view(session: Session, series: Sequence, words: Words) -> dict[str, Any]:
     """How an email reads to whom one looks as, or what is wrong with it."""
-    reader, search = previews.reader(session, _asked()), request.args.get("who", "").strip()
+    reader, search = previews.reader(session, _asked()), searching.asked("who")
     made: Rendered | None = None
     wrong: SuppleError | None = None
     try:
@@ -169,11 +170,24 @@ def _view(session: Session, series: Sequence, words: Words) -> dict[str, Any]:
         "reader": reader,
         "invented": READERS,
         "search": search,
+        "query": searching.in_address(search),
         "found": previews.readers(session, series.id, search),
         "sandbox": SANDBOX,
         "view": request.args.get("view", "") if made else "",
         "pressed": reach.pressed(session, int((request.view_args or {}).get("step_id", 0))),
     }
+
+
+@bp.post("/<int:step_id>/find")
+def find(sequence_id: int, step_id: int) -> Response:
+    """Look at the email as somebody who is found: as the only one at once, or whoever is chosen of several."""
+    session, search = db.session(), searching.asked("who")
+    queries.step(session, sequence_id, step_id)
+    found = previews.readers(session, sequence_id, search) if search else []
+    only = found[0][0] if len(found) == 1 else ""
+    where: dict[str, Any] = {"view": request.form.get("view") or None, "reader": only or _asked()}
+    where["who"] = None if only else searching.in_address(search) or None
+    return redirect(url_for("steps.show", sequence_id=sequence_id, step_id=step_id, _anchor="look-head", **where))
 
 
 def _asked() -> str:

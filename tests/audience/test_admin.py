@@ -80,6 +80,36 @@ def test_the_list_searches_and_filters(alice: FlaskClient, bob: int, query: str,
     assert ("bob@example.org" in alice.get(f"/admin/subscribers?{query}").text) is there
 
 
+@pytest.mark.parametrize(("searched", "there"), [("BOB@example", True), ("nobody@", False), ("bob", True)])
+def test_who_is_searched_for_never_stands_in_an_address(
+    alice: FlaskClient, bob: int, searched: str, there: bool
+) -> None:
+    found = alice.post("/admin/subscribers/find", data={"q": searched, "sort": "oldest", "tag": "tight hips"})
+    assert "@" not in found.location
+    assert "%40" not in found.location
+    page = alice.get(found.location).text
+    assert ("bob@example.org" in page) is there
+    assert f'value="{searched}"' in page
+    assert '<option value="oldest" selected' in page
+    links = re.findall(r'(?:href|action)="([^"]+)"', page)
+    assert not [link for link in links if "@" in link or "%40" in link]
+    file = alice.post("/admin/subscribers/export", data={"q": searched}).text
+    assert ("bob@example.org" in file) is there
+
+
+def test_a_search_for_an_address_has_pages(alice: FlaskClient) -> None:
+    with transaction() as session:
+        for number in range(30):
+            actions.remember(session, parse(f"p{number}@example.org"), source="test", now=clock.now())
+        actions.remember(session, parse("p0@example.net"), source="test", now=clock.now())
+    page = alice.get(alice.post("/admin/subscribers/find", data={"q": "@example.org"}).location).text
+    link = re.search(r'rel="next" href="([^"]+)"', page)
+    assert link is not None
+    assert "example" not in link[1]
+    second = alice.get(link[1].replace("&amp;", "&")).text
+    assert "Page 2 of 2 (30 in all)" in second
+
+
 def test_the_pager_keeps_the_search_and_leads_nowhere_else(alice: FlaskClient) -> None:
     with transaction() as session:
         for number in range(30):

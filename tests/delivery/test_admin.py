@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -83,6 +84,35 @@ def test_lists_filters_and_searches(operator: FlaskClient) -> None:
         assert unseen not in page, query
     assert "Nothing matches" in operator.get("/admin/ledger?state=unknown").text
     assert operator.get("/admin/ledger?state=nonsense&lane=x&kind=y").status_code == 200
+
+
+def test_who_is_searched_for_never_stands_in_an_address(operator: FlaskClient) -> None:
+    plan("alice@example.org", "broadcast:1")
+    plan("bob@example.org", "broadcast:1")
+    plan("bob@example.net", "broadcast:1")
+    found = operator.post("/admin/ledger/find", data={"q": "bob@example.org", "state": "planned", "kind": "broadcast"})
+    assert "bob" not in found.location
+    page = operator.get(found.location).text
+    for unseen in ("alice@", "bob@example.net"):
+        assert unseen not in page
+    assert page.count("bob@example.org") == 2, "the email, and the search that stays to be seen"
+    links = re.findall(r'(?:href|action)="([^"]+)"', page)
+    assert not [link for link in links if "bob" in link]
+    everything = next(link for link in links if link.startswith("/admin/ledger?") and "state=" not in link)
+    assert "alice@" not in operator.get(everything.replace("&amp;", "&")).text, "the search goes along"
+
+
+def test_2_4_of_all_that_are_listed_only_those_who_were_searched_for(operator: FlaskClient) -> None:
+    for who in ("alice@example.org", "bob@example.org"):
+        make_unknown(plan(who))
+    found = operator.post("/admin/ledger/find", data={"q": "bob@example.org", "state": "unknown"})
+    page = operator.get(found.location).text
+    sealed = re.search(r'<input type="hidden" name="q" value="([^"]+)"', page)
+    assert sealed is not None
+    chosen = {"q": sealed[1], "state": "unknown", "which": "all", "verdict": "sent"}
+    assert "Count 1 email as sent?" in operator.get("/admin/ledger/decide", query_string=chosen).text
+    forged = chosen | {"q": sealed[1][:-6] + "AAAAAA"}
+    assert operator.get("/admin/ledger/decide", query_string=forged).status_code == 400, "never all of them"
 
 
 def test_cancel_and_send_now(operator: FlaskClient) -> None:

@@ -62,7 +62,14 @@ def test_3_4_a_series_says_its_waits_in_words(operator: FlaskClient, series: int
     assert "Nobody pressed a link" in page
     assert "Opens are not tracked" in page
     assert "alice@example.org" in page
-    assert "alice@" not in operator.get(f"/admin/sequences/{series}?q=bob").text
+    found = operator.post(f"/admin/sequences/{series}/find", data={"q": "bob@example.org", "state": "active"})
+    assert "bob" not in found.location, "an address never stands in the page's own address"
+    page = operator.get(found.location).text
+    assert "alice@" not in page
+    assert 'value="bob@example.org"' in page
+    assert '<option value="active" selected' in page
+    found = operator.post(f"/admin/sequences/{series}/find", data={"q": "ALICE@"})
+    assert "alice@" in operator.get(found.location).text
     assert "alice@" not in operator.get(f"/admin/sequences/{series}?state=finished").text
 
 

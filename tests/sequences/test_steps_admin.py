@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -73,17 +74,34 @@ def test_2_14_as_any_reader_found_by_name_or_address(operator: FlaskClient, seri
     own = f"/admin/sequences/{series}/steps/{step(series, 'more').id}"
     assert "Bob Baker (bob@example.org)" not in operator.get(own).text, "offered are those who are in the series"
     for asked in ("bob@EXAM", "bob b", "BAKER"):
-        found = operator.get(f"{own}?who={asked}").text
-        assert "Bob Baker (bob@example.org)" in found
-        assert f"reader={bob}" in found
-    assert "Nobody has that in their name or address." in operator.get(f"{own}?who=zzz").text
-    assert "Charlie (" not in operator.get(f"{own}?who=charlie").text, "the erased are nobody any more"
+        found = operator.post(f"{own}/find", data={"who": asked, "view": "text"})
+        assert found.location == f"{own}?view=text&reader={bob}#look-head", "the only one is taken at once"
+    assert "Hello Bob." in operator.get(found.location).text
+    for nobody in ("zzz", "charlie"):  # the erased are nobody any more
+        page = operator.post(f"{own}/find", data={"who": nobody}, follow_redirects=True).text
+        assert "Nobody has that in their name or address." in page
+        assert "Charlie (" not in page
     frame = operator.get(f"{own}/frame?reader={bob}")
     assert "Hello Bob." in frame.text
     for nobody in (str(charlie), "999999", "-1", "²", "1" * 40):
         assert "Hello Alice." in operator.get(f"{own}/frame?reader={nobody}").text
     join(series, bob)
     assert "Bob Baker (bob@example.org)" in operator.get(own).text
+
+
+def test_no_address_stands_in_the_pages_own_address_or_its_links(operator: FlaskClient, series: int) -> None:
+    bob, bobby = person("Bob", last_name="Baker"), person("Kobob", last_name="Baker")
+    own = f"/admin/sequences/{series}/steps/{step(series, 'more').id}"
+    answer = operator.post(f"{own}/find", data={"who": "bob@example.org"})
+    assert "@" not in answer.location
+    assert "%40" not in answer.location
+    page = operator.get(answer.location).text
+    links = re.findall(r'(?:href|src|action)="([^"]+)"', page)
+    for reader in (bob, bobby):
+        assert any(f"reader={reader}" in link for link in links), "both are offered, and the search goes on with them"
+    assert not [link for link in links if "@" in link or "%40" in link or "bob" in link]
+    assert 'value="bob@example.org"' in page, "the search stays to be seen"
+    assert '<form class="step-search" method="post"' in page
 
 
 def test_typed_words_are_shown_without_being_kept(operator: FlaskClient, series: int) -> None:
