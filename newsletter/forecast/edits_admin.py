@@ -37,7 +37,7 @@ UNTIL_SENT = "It can be taken back under “What was changed” until an email g
 def look(sequence_id: int) -> str | Response | tuple[str, int]:
     """What an edit would mean; it is made at once when it means nothing for anybody."""
     session = db.session()
-    editing.check_version(session, sequence_id, _number("version"))
+    editing.check_version(session, sequence_id, _version())
     before = versions.current(session, sequence_id)
     edit = edits.read(_form(), before)
     if edit.on(before) == before:
@@ -103,7 +103,7 @@ def apply(sequence_id: int) -> str | Response | tuple[str, int]:
     """Make the edit, if the series still is as it was looked at and no more people are due at once than confirmed."""
     session = db.session()
     try:
-        editing.check_version(session, sequence_id, _number("version"))
+        editing.check_version(session, sequence_id, _version())
         edit = edits.read(_form(), versions.current(session, sequence_id))
         return _apply(sequence_id, edit, UNTIL_SENT)
     except Unconfirmed as problem:
@@ -125,7 +125,7 @@ def _apply(sequence_id: int, edit: Edit, means: str) -> Response:
             sequence_id,
             edit,
             now=clock.now(),
-            expected=_number("version"),
+            expected=_version(),
             operator_id=current_operator().id,
             choices=choices,
             foreseen=foreseen,
@@ -140,7 +140,7 @@ def _done(sequence_id: int, what: str | None, means: str) -> Response:
 
 def _made_already(session: Session, sequence_id: int) -> str | None:
     """What this very form changed when its button was pressed before: the second press of a double click."""
-    made = versions.numbered(session, sequence_id, (_number("version") or 0) + 1)
+    made = versions.numbered(session, sequence_id, _version() + 1)
     if made is None or made.operator_id != current_operator().id or made.undone_at is not None:
         return None
     before = drafts.read(made.before)
@@ -201,6 +201,18 @@ def _choices() -> Choices:
         finished=form.get("finished") == "yes",
         confirmed=(_number("seen") or 0) if agreed else 0,
     )
+
+
+def _version() -> int:
+    """The version that the form was written for; raises InputError without one, which would overwrite anything."""
+    version = _number("version")
+    if version is None:
+        raise InputError(
+            "The form does not say which version of the series it changes.",
+            means="Nothing was changed.",
+            remedy="Look at the series as it is now, and make your change again.",
+        )
+    return version
 
 
 def _number(name: str) -> int | None:

@@ -165,8 +165,8 @@ def test_3_6_what_cannot_be_is_refused_and_nothing_changes(operator: FlaskClient
         {"edit": "delete", "step": hello, "version": "new"},
     ):
         for path in ("edits", "edits/apply"):
-            assert ask(operator, series, path, **fields)[0] in {400, 404}, fields
-    assert ask(operator, 999, edit="delete", step=hello)[0] == 404
+            assert ask(operator, series, path, **({"version": 1} | fields))[0] in {400, 404}, fields
+    assert ask(operator, 999, edit="delete", step=hello, version=1)[0] == 404
     assert versions_of(series) == []
 
 
@@ -234,6 +234,10 @@ def test_csrf_is_asked_of_every_form(operator: FlaskClient, sqlite_app: Flask, s
         assert operator.post(f"/admin/sequences/{series}/{path}", data={}).status_code == 400
 
 
-def test_a_form_from_before_anybody_numbered_versions_still_works(operator: FlaskClient, series: int) -> None:
-    assert ask(operator, series, edit="delete", step=step(series, "more").id)[0] == 302
+def test_3_2_a_form_that_names_no_version_overwrites_nothing(operator: FlaskClient, series: int) -> None:
+    for path in ("edits", "edits/apply"):
+        code, page = ask(operator, series, path, edit="delete", step=step(series, "more").id)
+        assert (code, "does not say which version" in page) == (400, True), path
+    assert sequence(series).version == 1
+    assert ask(operator, series, edit="delete", step=step(series, "more").id, version=1)[0] == 302
     assert sequence(series).version == 2
