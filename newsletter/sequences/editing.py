@@ -219,7 +219,8 @@ def foresee_undo(session: Session, sequence_id: int, version_id: int, *, now: da
 
 def _way_back(session: Session, sequence_id: int, edit: SequenceVersion) -> Way:
     before = versions.current(session, sequence_id)
-    return Way(sequence_id, before, Restore(drafts.read(edit.before)).on(before), Choices(), but=edit.id)
+    after = Restore(drafts.read(edit.before), drafts.read(edit.after)).on(before)
+    return Way(sequence_id, before, after, Choices(), but=edit.id)
 
 
 def why_not_undo(session: Session, edit: SequenceVersion) -> str:

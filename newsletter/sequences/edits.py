@@ -212,14 +212,23 @@ class Replace:
 
 @dataclass(frozen=True)
 class Restore:
-    """The series as it was once, its steps known by their ids; what came since is deleted."""
+    """The series as it was once, its steps known by their ids; what came since is deleted.
+
+    `undone` is what the edit that is taken back had made of it: a name it did not give stays, as renaming is no edit.
+    """
 
     draft: Draft
+    undone: Draft | None = None
     structural: ClassVar[bool] = True
 
     def on(self, draft: Draft) -> Draft:
         """The old draft, with the steps that it did not have as deleted ones."""
-        return check(replace(self.draft, slug=draft.slug, steps=_with_deleted(draft, list(self.draft.living))))
+        old = replace(self.draft, slug=draft.slug, steps=_with_deleted(draft, list(self.draft.living)))
+        if self.undone is not None and self.undone.name == self.draft.name:
+            old = replace(old, name=draft.name)
+        if self.undone is not None and self.undone.description == self.draft.description:
+            old = replace(old, description=draft.description)
+        return check(old)
 
     def words(self, draft: Draft) -> str:  # noqa: ARG002
         """What it is; the differences say the rest."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 import pytest
@@ -13,10 +14,10 @@ from newsletter.audience.models import Subscriber
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, Refused
-from newsletter.sequences import actions, editing, planning, versions, wording
+from newsletter.sequences import actions, editing, making, planning, versions, wording
 from newsletter.sequences.drafts import Draft
 from newsletter.sequences.editing import Outdated, Unconfirmed
-from newsletter.sequences.edits import Add, Change, Delete, Edit, Move, Reword, Rules
+from newsletter.sequences.edits import Add, Change, Delete, Edit, Move, Replace, Reword, Rules
 from newsletter.sequences.models import SequenceMove, SequenceVersion
 from newsletter.sequences.moving import Choices
 from newsletter.sequences.rules import CountsFrom, EnrollmentState, Timing, Unit
@@ -251,6 +252,17 @@ def test_an_undo_puts_the_series_and_everybody_back(series: int, alice: int, bob
 def _state(who: int) -> tuple[object, ...]:
     row = enrollment(who)
     return row.state, row.next_step_id, row.next_due_at, row.last_step_id, row.ended_at, row.skips
+
+
+def test_an_undo_leaves_a_name_that_was_given_since(series: int) -> None:
+    edit(series, Delete(step(series, "more").id))
+    with transaction() as session:
+        making.rename(session, series, "Hips", "New words about it")
+    undo(series)
+    assert (sequence(series).name, sequence(series).description) == ("Hips", "New words about it")
+    edit(series, Replace(replace(whole(series), name="Shoulders", description="Others")))
+    undo(series)
+    assert (sequence(series).name, sequence(series).description) == ("Hips", "New words about it")
 
 
 def test_an_undo_is_refused_once_an_email_went_because_of_the_edit(series: int, alice: int) -> None:
