@@ -130,8 +130,8 @@ def _shown(address: dict[str, Any]) -> AnyResponse:
 def ahead() -> Response:
     """Count and work out a little more of what the page shows, and say how far it is; for the page's script."""
     now, zone = clock.now(), look().zone
-    seen = asking.see(db.session(), Ask.read(request.form, now.astimezone(zone).date()), zone, now)
-    return jsonify(share=seen.share, done=seen.done)
+    share, done = asking.go_on(Ask.read(request.form, now.astimezone(zone).date()), zone, now)
+    return jsonify(share=share, done=done)
 
 
 @bp.post("/again")

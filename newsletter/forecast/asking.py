@@ -90,6 +90,15 @@ def see(session: Session, ask: Ask, zone: ZoneInfo, now: datetime) -> Seen:
     return Seen(behind.cells, ahead, looked, min(behind.share, looked.share if looked else 100), done)
 
 
+def go_on(ask: Ask, zone: ZoneInfo, now: datetime) -> tuple[int, bool]:
+    """Count and work out a little more of a sheet without showing it: how much there is (percent), and whether all."""
+    days = days_of(ask.view, ask.on)
+    looked = looking.look() if days[-1] >= now.astimezone(zone).date() else None
+    behind = looking.look_back(days, zone, now) if ask.view is not View.DAY and not ask.tag else None
+    parts = [part for part in (looked, behind) if part]
+    return min((part.share for part in parts), default=100), all(part.done for part in parts)
+
+
 def _behind(session: Session, ask: Ask, days: list[date], zone: ZoneInfo, now: datetime) -> Behind:
     if ask.view is View.DAY:
         return Behind(sent_by_hour(session, ask, zone, now), 100, True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 from array import array
 from calendar import monthrange
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -214,9 +215,24 @@ def pack(who: Iterable[Who]) -> bytes:
     return zlib.compress(array("Q", mixed).tobytes(), 1)
 
 
-def unpack(packed: bytes) -> Iterator[Who]:
-    """What `pack` took."""
+def _mixed(packed: bytes) -> array[int]:
     mixed = array("Q")
     mixed.frombytes(zlib.decompress(packed))
-    for number in mixed:
+    return mixed
+
+
+def minutes(packed: bytes, only: Collection[int] | None = None) -> Iterator[tuple[int, int, int]]:
+    """How many get it in which minute, and how many of them were moved; `only` these readers.
+
+    Counted as they are packed: a `Who` for each of 300,000 takes seconds.
+    """
+    mixed = iter(_mixed(packed))
+    wanted = mixed if only is None else (number for number in mixed if number & (_MOVED - 1) in only)
+    for minute_moved, people in Counter(number >> _ID_BITS for number in wanted).items():
+        yield minute_moved >> 1, people, people if minute_moved & 1 else 0
+
+
+def unpack(packed: bytes) -> Iterator[Who]:
+    """What `pack` took."""
+    for number in _mixed(packed):
         yield Who(number >> (_ID_BITS + 1), bool(number & _MOVED), number & (_MOVED - 1))

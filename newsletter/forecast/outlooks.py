@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from newsletter.forecast.calendar import MINUTE, Cell, Who, unpack
+from newsletter.forecast.calendar import MINUTE, Cell, Who, minutes, unpack
 from newsletter.forecast.models import Feed, Outlook, OutlookPart, SentDay
 from newsletter.forecast.records import Marks
 from newsletter.forecast.rules import Bare
@@ -96,17 +96,16 @@ def cells_of(
     found = select(part.day, part.item, part.who).where(
         part.outlook_id == outlook.id, part.day >= first, part.day <= last
     )
-    counted: dict[tuple[date, str, int], Cell] = {}
+    counted: dict[tuple[date, str, int], list[int]] = {}  # people, those moved, the first and the last minute
     for day, item, packed in session.execute(found):
-        for who in unpack(packed):
-            if only is not None and who.subscriber_id not in only:
-                continue
-            at = moment(outlook, who)
-            key = day, item, at.astimezone(hours).hour if hours else 0
-            one = Cell(day, item, 1, int(who.moved), at, at)
-            known = counted.get(key)
-            counted[key] = known + one if known else one
-    return list(counted.values())
+        for at, people, moved in minutes(packed, only):
+            hour = _moment(outlook, at).astimezone(hours).hour if hours else 0
+            known = counted.setdefault((day, item, hour), [0, 0, at, at])
+            known[:] = known[0] + people, known[1] + moved, min(known[2], at), max(known[3], at)
+    return [
+        Cell(day, item, people, moved, _moment(outlook, first_at), _moment(outlook, last_at))
+        for (day, item, _), (people, moved, first_at, last_at) in counted.items()
+    ]
 
 
 def item_of(row: Bare) -> str:
@@ -127,7 +126,11 @@ def counted_days(session: Session, first: date, last: date, zone: ZoneInfo) -> d
 
 def moment(outlook: Snapshot, who: Who) -> datetime:
     """When that reader gets it (UTC)."""
-    return outlook.begun_at.replace(second=0, microsecond=0) + who.minute * MINUTE
+    return _moment(outlook, who.minute)
+
+
+def _moment(outlook: Snapshot, minute: int) -> datetime:
+    return outlook.begun_at.replace(second=0, microsecond=0) + minute * MINUTE
 
 
 def minute(outlook: Snapshot, at: datetime) -> int:

@@ -18,6 +18,7 @@ from newsletter.forecast.calendar import (
     by_hour,
     days_of,
     entries,
+    minutes,
     pack,
     people,
     read_day,
@@ -142,3 +143,10 @@ def test_how_far_a_look_is(after: int, highest: int, percent: int) -> None:
 
 def test_people_in_words() -> None:
     assert [people(1), people(2), people(12_345)] == ["1 person", "2 people", "12,345 people"]
+
+
+def test_readers_are_counted_as_they_are_packed() -> None:
+    who = [Who(5, False, 1), Who(5, True, 2), Who(5, True, 2**31 - 1), Who(9, False, 3)]
+    assert sorted(minutes(pack(who))) == [(5, 1, 0), (5, 2, 2), (9, 1, 0)]
+    assert sorted(minutes(pack(who), {2, 3})) == [(5, 1, 1), (9, 1, 0)]
+    assert list(minutes(pack(who), set())) == []
