@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from threading import Lock
 from time import monotonic
 from zoneinfo import ZoneInfo
 
@@ -15,11 +16,15 @@ from newsletter.forecast import actions, outlooks, records
 from newsletter.forecast.calendar import Cell, bounds, share
 from newsletter.forecast.outlooks import Snapshot
 from newsletter.forecast.queries import stretch
+from newsletter.forecast.records import Marks
 
 PATIENCE = 1.0  # seconds that a request works at it; with the rest of the page that stays below two
 # Readers in a slice; no more than that, because behind ten thousand quick ones may come slow ones.
 FIRST, FEWEST, MOST = 100, 25, 2_000
 SLICE_SECONDS = 0.3  # what a slice should take
+# One thread works at it. Fifty people who open the calendar at once would all work out the same slice, and all but the
+# first for nothing; between processes it is the row that decides.
+_WORKING = Lock()
 
 
 # A day that took longer to count (seconds) is counted once and kept: after this margin nothing is added to it any more.
@@ -52,6 +57,16 @@ def look(patience: float = PATIENCE, *, anew: bool = False) -> Looked:
     done, under_way = outlooks.newest(session, done=True), outlooks.newest(session, done=False)
     if done is not None and outlooks.holds(done, marks, now) and not anew and under_way is None:
         return Looked(done, 100, True)
+    if not _WORKING.acquire(blocking=False):
+        nothing = Snapshot(0, marks.structure, marks.data, now, now, 0, 0.0, None)  # not even begun
+        return _so_far(done or under_way or nothing, under_way or nothing)
+    try:
+        return _work(under_way, marks, now, until)
+    finally:
+        _WORKING.release()
+
+
+def _work(under_way: Snapshot | None, marks: Marks, now: datetime, until: float) -> Looked:
     if under_way is None or not outlooks.goes_on(under_way, marks, now):
         with transaction() as writing:
             actions.begin(writing, marks, now)
@@ -63,9 +78,12 @@ def look(patience: float = PATIENCE, *, anew: bool = False) -> Looked:
         size = _next_size(size, took)
     if under_way.done_at is not None:
         return Looked(under_way, 100, True)
-    far = share(under_way.after, records.highest_reader(db.session()))
+    return _so_far(outlooks.newest(db.session(), done=True) or under_way, under_way)
+
+
+def _so_far(shown: Snapshot, under_way: Snapshot) -> Looked:
     # The last one that was finished is worth more than half of the next; its own page says from when it is.
-    return Looked(outlooks.newest(db.session(), done=True) or under_way, far, False)
+    return Looked(shown, share(under_way.after, records.highest_reader(db.session())), False)
 
 
 def _slice(outlook: Snapshot, size: int, began: float) -> Snapshot:

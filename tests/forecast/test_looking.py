@@ -172,3 +172,20 @@ def test_counting_back_stops_in_time(readers: int) -> None:
     days = [MONDAY.date() - timedelta(days=number) for number in range(9, -1, -1)]
     behind = looking.look_back(days, zone, MONDAY, 0.0)
     assert (behind.done, behind.share, behind.cells) == (False, 0, [])
+
+
+def test_who_looks_while_another_works_sees_what_there_is(readers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty people who open the calendar at once do not work out the same readers fifty times."""
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(looking, "_slice", lambda *_: pytest.fail("worked out twice"))
+        with looking._WORKING:
+            looked = look()
+        assert (looked.done, looked.share, counted(looked.outlook)) == (False, 0, Counter())
+        assert db.session.scalar(select(func.count(Outlook.id))) == 0
+    first = look()
+    assert first.done
+    join(readers, person("Zoe"))
+    with looking._WORKING:
+        looked = look(later=60)
+    assert (looked.done, looked.outlook.id) == (False, first.outlook.id)
+    assert look(later=61).done, "the lock is given back"
