@@ -325,7 +325,7 @@ def test_2_10_pause_go_on_and_call_off_with_the_reason_on_record(operator: Flask
     operator.post(f"/admin/broadcasts/{number}/pause", data={"why": "A typo, ask bob@example.org <b>"})
     assert found(number).state == "paused"
     shown = operator.get(page).text
-    assert "Paused by an operator: A typo, ask bob at example.org &lt;b&gt;" in shown
+    assert "Paused by Alice Berg: A typo, ask bob at example.org &lt;b&gt;" in shown
     assert "2 people wait until you go on." in shown
     assert "Pause it" not in shown
     operator.post(f"/admin/broadcasts/{number}/resume")

@@ -64,7 +64,7 @@ def test_everything_arrives_once(server: Server, way: str) -> None:
         "r12": "nobody@example.org",
     }
     what = emails(way, 60, **odd)
-    what[20] = replace(what[20], content=what[20].content + b"x" * BIGGEST)
+    what[20] = what[20]._replace(content=what[20].content + b"x" * BIGGEST)
     with Exchange(server.smtp(way), connections=3, patience=WHOLE) as exchange:
         exchange.hand_over(what)
         found = fates(exchange)
@@ -91,7 +91,7 @@ def test_what_they_offer_is_what_we_think(server: Server) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_2_8_a_sender_they_do_not_want_stops_the_relay(server: Server, way: str) -> None:
     before = server.taken()
-    what = [replace(one, sender="stranger@example.org") for one in emails(way, 30)]
+    what = [one._replace(sender="stranger@example.org") for one in emails(way, 30)]
     with Exchange(server.smtp(way), connections=1, patience=WHOLE) as exchange:
         exchange.hand_over(what)
         found = fates(exchange)
