@@ -22,7 +22,7 @@ from tests.worlds.living import MINUTE, live, only_concerned
 from tests.worlds.proof import foreseen, prove
 from tests.worlds.world import TEXTS, World
 
-SEEDS = (5, 14, 18, 22)
+SEEDS = (1, 4, 7, 10)
 
 
 def a_minute_late(*args: Any, **names: Any) -> Any:
