@@ -18,7 +18,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.broadcasts.models import Broadcast
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import MailboxMessage
-from tests.people import ALICE, BOB, person
+from tests.people import ALICE, BOB, CHARLIE, person
 
 WORDS = "---\nsubject: A Sunday stretch\n---\nHello {{ subscriber.first_name or 'there' }}.\n"
 
@@ -54,6 +54,27 @@ def test_broadcast_goes_to_whom_it_names(app: Flask, readers: None, letter: str)
     sent = [json.loads(line) for line in lines]
     assert [(row["email"], row["state"], row["attempts"]) for row in sent] == [(ALICE, "accepted", 1)]
     assert sent[0].keys() >= {"id", "email", "reason", "state", "message_id", "due_at", "accepted_at", "attempts"}
+
+
+def test_3_21_the_forecast_says_how_many_first_and_who_where_it_is_asked(
+    app: Flask, readers: None, letter: str
+) -> None:
+    with transaction() as session:
+        person(session, CHARLIE)
+    tomorrow = clock.now() + timedelta(days=1)
+    assert run(app, "broadcast", letter, "--to", "all", "--at", tomorrow.isoformat()).exit_code == 0
+    counts = run(app, "forecast")
+    assert counts.exit_code == 0, counts.output
+    cells = [cell.strip() for cell in counts.output.replace("\n", "│").split("│")]
+    assert "2" in cells, "Alice and Charlie; Bob left"
+    assert "Sunday" in counts.output
+    assert "alice" not in counts.output.lower()
+    named = run(app, "forecast", "--names").output
+    assert "Sunday" in named
+    assert "alice" in named
+    assert "charlie" in named
+    rows = json.loads(run(app, "forecast", "--format", "json").stdout)
+    assert sorted(row["subscriber"] for row in rows) == [ALICE, CHARLIE]
 
 
 @pytest.mark.parametrize("to", ["tag:nobody", "segment:warm", "tag:", "everyone"])

@@ -10,9 +10,11 @@ from itertools import groupby
 from operator import attrgetter
 from zoneinfo import ZoneInfo
 
+from newsletter.forecast.calendar import Cell, span
 from newsletter.forecast.rules import Row
 
 COLUMNS = ("when", "subscriber", "subject", "sequence", "step", "reason")
+COUNTED = ("day", "time", "people", "subject", "from")
 LONGEST_LINE = 75  # octets, RFC 5545 section 3.1
 EVENT = timedelta(minutes=15)  # an email takes no time; shorter blocks cannot be read in a calendar
 
@@ -38,6 +40,13 @@ def as_cells(rows: Iterable[Row], zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
     for row in rows:
         when = row.at.astimezone(zone).strftime("%a %d %b %Y %H:%M")
         yield when, row.subscriber, row.subject, row.sequence or "", row.step or "", row.reason
+
+
+def as_counted(rows: Iterable[tuple[Cell, str, str]], zone: ZoneInfo) -> Iterator[tuple[str, ...]]:
+    """The rows of a table under COUNTED, which names no reader: what goes out, its subject, where it comes from."""
+    for cell, subject, origin in rows:
+        moved = f" ({cell.moved:,} from another day)" if cell.moved else ""
+        yield f"{cell.day:%a %d %b %Y}", span(cell, zone), f"{cell.people:,}{moved}", subject, origin
 
 
 def as_ics(rows: Iterable[Row], now: datetime, host: str) -> Iterator[str]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from newsletter.audience import queries as audience
 from newsletter.audience.queries import Reader
-from newsletter.forecast import reading
+from newsletter.forecast import reading, records
+from newsletter.forecast.calendar import Cell
 from newsletter.forecast.crowds import Crowd
 from newsletter.forecast.lives import Happening, Life
 from newsletter.forecast.reading import Known
+from newsletter.forecast.records import Heading
 from newsletter.forecast.rules import EVERYTHING, Bare, Count, Only, Row
 from newsletter.forecast.simulating import ahead
 from newsletter.forecast.subjects import subject
@@ -128,6 +131,20 @@ def counts(
             tally.add_all(crowd)
     tally.add_all(crowd)
     return tally.counts()
+
+
+def by_day(
+    session: Session, now: datetime, days: int, zone: ZoneInfo, *, told: Told | None = None
+) -> list[tuple[Cell, Heading]]:
+    """How many people get which email on which day of `zone`, and what it is called, in the order of the days."""
+    cells: dict[tuple[date, str], Cell] = {}
+    for one in counts(session, now, days, told=told):
+        item = f"step:{one.step_id}" if one.step_id else f"broadcast:{one.broadcast_id}"
+        cell = Cell(one.at.astimezone(zone).date(), item, one.people, one.moved, one.at, one.at)
+        key = (cell.day, item)
+        cells[key] = cells[key] + cell if key in cells else cell
+    headings = records.headings(session, {item for _, item in cells})
+    return [(cell, headings[cell.item]) for cell in sorted(cells.values(), key=lambda one: (one.first_at, one.item))]
 
 
 class _Tally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -244,3 +245,16 @@ def test_only_what_was_asked_for(app: Flask, series: int) -> None:
     assert asked(Only(subscribers=frozenset({bob}))) == {(bob, "core-series"), (bob, None)}
     assert asked(Only(sequences=frozenset())) == {(alice, None), (bob, None)}
     assert asked(Only(broadcasts=False)) == {(alice, "core-series"), (bob, "core-series")}
+
+
+def test_3_21_the_counts_of_the_days_are_the_names_counted(sqlite_app: Flask, series: int) -> None:
+    for number, zone in enumerate(ZONES):
+        join(series, person(f"Reader{number}", zone), MONDAY)
+    queue("News", "all", MONDAY + timedelta(days=2), MONDAY)
+    rows, zone = foreseen(MONDAY), ZoneInfo("Asia/Tokyo")
+    named = Counter((row.at.astimezone(zone).date(), row.step or "") for row in rows)
+    found = queries.by_day(db.session(), MONDAY, 21, zone)
+    assert {(cell.day, heading.key): cell.people for cell, heading in found} == named
+    assert [cell.first_at for cell, _ in found] == sorted(cell.first_at for cell, _ in found)
+    assert sum(cell.moved for cell, _ in found) == sum(row.moved_from is not None for row in rows)
+    assert any(cell.people > 1 for cell, _ in found)

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from newsletter.forecast.formats import COLUMNS, as_cells, as_ics, as_json
+from newsletter.forecast.calendar import Cell
+from newsletter.forecast.formats import COLUMNS, COUNTED, as_cells, as_counted, as_ics, as_json
 from newsletter.forecast.rules import Row
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -44,6 +45,16 @@ def test_the_table_tells_the_time_of_the_studio() -> None:
     cells = list(as_cells(ROWS, ZoneInfo("Europe/Berlin")))
     assert cells[0][0] == "Wed 04 Mar 2026 07:00"
     assert all(len(row) == len(COLUMNS) for row in cells)
+
+
+def test_the_table_of_counts_names_no_reader() -> None:
+    cell = Cell(SEVEN.date(), "step:1", 1200, 3, SEVEN, SEVEN.replace(hour=9))
+    [row] = as_counted([(cell, "Hello", "Core series, email 1")], ZoneInfo("Europe/Berlin"))
+    assert len(row) == len(COUNTED)
+    assert row[0] == "Wed 04 Mar 2026"
+    assert "7:00" in row[1]
+    assert "10:00" in row[1]
+    assert row[2:] == ("1,200 (3 from another day)", "Hello", "Core series, email 1")
 
 
 def test_the_calendar_counts_people_and_names_none() -> None:
