@@ -11,7 +11,7 @@ from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db, transaction
 from newsletter.forecast import actions, looking, outlooks, records
-from newsletter.forecast.calendar import AHEAD, AT_ONCE, bounds, entries
+from newsletter.forecast.calendar import AHEAD, AT_ONCE, entries
 from newsletter.forecast.feed import as_ics, feed_id, no_such_feed
 from newsletter.settings import current
 from newsletter.web.limits import limiter
@@ -34,15 +34,15 @@ def feed(token: str) -> Response:
     found = outlooks.feed(session, feed_id(token, now))
     if found is None:
         raise no_such_feed()
-    looked = looking.look()
-    if looked.outlook.done_at is None:
-        # Half of the numbers would be wrong numbers, and a program that gets none keeps those it has.
-        return Response("Being worked out; ask again in a minute.\n", 503, {"Retry-After": str(RETRY_AFTER)})
     studio = accounts.studio(session)
     zone = accounts.zone_of(studio)
     today = now.astimezone(zone).date()
-    past = [today - timedelta(days=number) for number in range(BEHIND, -1, -1)]
-    sent = [cell for day in past for cell in records.sent(session, day, *bounds(day, zone)) if cell.item != AT_ONCE]
+    looked = looking.look()
+    behind = looking.look_back([today - timedelta(days=number) for number in range(BEHIND, -1, -1)], zone, now)
+    if looked.outlook.done_at is None or not behind.done:
+        # Half of the numbers would be wrong numbers, and a program that gets none keeps those it has.
+        return Response("Being worked out; ask again in a minute.\n", 503, {"Retry-After": str(RETRY_AFTER)})
+    sent = [cell for cell in behind.cells if cell.item != AT_ONCE]
     coming = outlooks.cells(session, looked.outlook, today, today + timedelta(days=AHEAD))
     headings = records.headings(session, {cell.item for cell in (*sent, *coming)})
     host = urlsplit(current().base_url).hostname or "localhost"

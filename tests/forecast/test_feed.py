@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -13,7 +14,7 @@ from sqlalchemy import select
 from newsletter import clock, tokens, worker
 from newsletter.accounts.models import AuditEntry
 from newsletter.database.engine import db
-from newsletter.forecast import jobs, looking
+from newsletter.forecast import jobs, looking, records
 from newsletter.forecast.models import Feed, Outlook
 from newsletter.tokens import Purpose
 from tests.conftest import SECRET
@@ -157,3 +158,33 @@ def test_the_worker_keeps_a_feed_fresh_that_is_read(sqlite_app: Flask, operator:
     assert worked(1.2) == 0
     assert worked(72) == 0, "nobody has read it for two days"
     assert jobs.refresh in worker.SLOW
+
+
+def test_the_last_days_are_counted_once_and_not_with_every_fetch(
+    sqlite_app: Flask, operator: FlaskClient, series: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join(series, person("Alice"))
+    path = made(operator)
+    run(at("2026-03-07T10:00"))
+    monkeypatch.setattr(looking, "WORTH_KEEPING", -1.0)
+    before = fetched(sqlite_app, path, "2026-03-08T12:00")
+    assert before.count("Sent to 1 person.") == 2
+    counted, counting = [], records.sent
+
+    def noted(*given: Any) -> Any:
+        counted.append(f"{given[1]}")
+        return counting(*given)
+
+    monkeypatch.setattr(records, "sent", noted)
+    assert fetched(sqlite_app, path, "2026-03-08T12:00") == before
+    assert counted == ["2026-03-08"], "today only"
+
+
+def test_half_counted_days_are_not_given(
+    sqlite_app: Flask, operator: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = made(operator)
+    monkeypatch.setattr(looking.look_back, "__defaults__", (0.0,))
+    with clock.standing_at(MONDAY):
+        answer = sqlite_app.test_client().get(path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
