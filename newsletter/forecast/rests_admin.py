@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import render_template, url_for
+from flask.blueprints import BlueprintSetupState
 from sqlalchemy.orm import Session
 
 from newsletter import clock
@@ -18,6 +19,12 @@ from newsletter.sequences.pauses import Scope
 from newsletter.sequences.resuming import CHOICE_WORDS
 
 bp = admin_blueprint("rests", __name__, "/admin/sequences/pauses")
+
+
+@bp.record
+def offer(state: BlueprintSetupState) -> None:
+    """Let the page of a pause, on a floor below, show what it would keep back above its button."""
+    state.app.extensions["kept_back"] = rest_impact.of_pause
 
 
 @bp.get("/<any(series, person, everything):kind>/<int:number>/effect")

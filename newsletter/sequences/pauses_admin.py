@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
 
 from flask import current_app, flash, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -20,6 +23,9 @@ from newsletter.errors import InputError, NotFound
 from newsletter.sequences import pauses, pausing, queries
 from newsletter.sequences.pauses import Scope
 from newsletter.sequences.resuming import CHOICE_WORDS, Choice, whole_days
+
+# What a pause would keep back; the room that looks ahead stands on a floor above and puts its answer here.
+LookAhead = Callable[[Session, Scope, datetime], Any]
 
 bp = admin_blueprint("pauses", __name__, "/admin/sequences/pauses")
 
@@ -67,7 +73,13 @@ def _page(subject: _Subject) -> str:
         working=pauses.is_working(session, subject.scope),
         choices=CHOICE_WORDS,
         effect_url=_effect(subject),
+        found=None if since else _kept_back(session, subject.scope, now),
     )
+
+
+def _kept_back(session: Session, scope: Scope, now: datetime) -> Any:
+    ahead = cast(LookAhead | None, current_app.extensions.get("kept_back"))
+    return ahead(session, scope, now) if ahead else None
 
 
 def _effect(subject: _Subject) -> str:

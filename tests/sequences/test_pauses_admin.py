@@ -70,6 +70,20 @@ def test_3_15_there_and_back_with_how_many_people_it_concerns(
     assert held() == 0
 
 
+@pytest.mark.parametrize("where", ["", "/series/{series}", "/person/{alice}"])
+def test_3_15_what_a_pause_would_keep_back_stands_above_its_button(
+    operator: FlaskClient, series: int, alice: int, where: str
+) -> None:
+    path = "/admin/sequences/pauses" + where.format(series=series, alice=alice)
+    shown = page(operator, path)
+    assert "<strong>3 emails</strong> to <strong>1 person</strong>" in shown
+    assert "alice@example.org" in shown.partition('class="pause-form"')[0]
+    assert shown.index("<strong>3 emails</strong>") < shown.index('value="pause"'), (
+        "first what it does, then the button"
+    )
+    assert held() == 0
+
+
 @pytest.mark.parametrize("choice", list(Choice))
 def test_3_15_each_way_to_go_on(operator: FlaskClient, series: int, alice: int, choice: Choice) -> None:
     operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": "pause"})
