@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from newsletter.broadcasts.models import Broadcast
 from newsletter.broadcasts.rules import RUNNING, BroadcastState
 from newsletter.database.base import UtcDateTime
 from newsletter.delivery.models import ENDED_OR_UNKNOWN, Delivery, in_state
-from newsletter.delivery.rules import Lane, State
+from newsletter.delivery.rules import OVERDUE, Lane, State
 from newsletter.errors import SuppleError
 from newsletter.forecast.calendar import AT_ONCE, Cell
 from newsletter.forecast.subjects import subject
@@ -200,7 +200,13 @@ def highest_reader(session: Session) -> int:
     return session.scalar(select(func.max(Subscriber.id))) or 0
 
 
-def step_of(session: Session, slug: str, key: str) -> Step | None:
-    """The step with that key in the series of that name."""
-    found = select(Step).join(Series, Series.id == Step.sequence_id).where(Series.slug == slug, Step.key == key)
-    return session.scalar(found)
+def steps_of(session: Session, slugs: Collection[str]) -> dict[tuple[str, str], tuple[int, int]]:
+    """The ids of the series of these names and of their steps, by the names of both."""
+    found = select(Series.slug, Step.key, Series.id, Step.id).join(Step, Step.sequence_id == Series.id)
+    return {(row[0], row[1]): (row[2], row[3]) for row in session.execute(found.where(Series.slug.in_(slugs)))}
+
+
+def held(session: Session, reader: int) -> int:
+    """How many emails of a reader wait for the operator because they are long overdue (semantics 3.16)."""
+    waits = in_state(State.PLANNED, State.DEFERRED), Delivery.due_at == OVERDUE
+    return session.scalar(select(func.count(Delivery.id)).where(Delivery.subscriber_id == reader, *waits)) or 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -32,11 +32,15 @@ class Ahead:
 
 @dataclass(frozen=True)
 class Line:
-    """A reader's whole line: `past` with the oldest first, `earlier` how many older lines are left out."""
+    """A reader's whole line: `past` with the oldest first, `earlier` how many older lines are left out.
+
+    `held` emails are so late that they wait for the operator (semantics 3.16).
+    """
 
     past: Sequence[HistoryLine]
     earlier: int
     ahead: Sequence[Ahead]
+    held: int = 0
 
 
 def line(session: Session, subscriber_id: int, now: datetime, *, whole: bool = False) -> Line:
@@ -48,13 +52,15 @@ def line(session: Session, subscriber_id: int, now: datetime, *, whole: bool = F
         key=lambda found: found.at,
     )
     shown = past if whole else past[-PAST:]
-    rows = forecast(session, now, AHEAD, only=Only(subscribers=frozenset({subscriber_id})))
-    return Line(shown, len(past) - len(shown), [_ahead(session, row) for row in rows])
+    rows = list(forecast(session, now, AHEAD, only=Only(subscribers=frozenset({subscriber_id}))))
+    steps = records.steps_of(session, {row.sequence for row in rows if row.sequence})
+    held = records.held(session, subscriber_id)
+    return Line(shown, len(past) - len(shown), [_ahead(row, steps) for row in rows], held)
 
 
-def _ahead(session: Session, row: Row) -> Ahead:
+def _ahead(row: Row, steps: Mapping[tuple[str, str], tuple[int, int]]) -> Ahead:
     if row.broadcast_id:
         return Ahead(row.at, row.subject, row.reason, url_for("broadcasts.show", broadcast_id=row.broadcast_id))
-    step = records.step_of(session, row.sequence, row.step) if row.sequence and row.step else None
-    url = url_for("steps.show", sequence_id=step.sequence_id, step_id=step.id) if step else ""
+    series_id, step_id = steps.get((row.sequence or "", row.step or ""), (0, 0))
+    url = url_for("steps.show", sequence_id=series_id, step_id=step_id) if step_id else ""
     return Ahead(row.at, row.subject, row.reason, url)

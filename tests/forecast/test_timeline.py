@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -13,7 +15,8 @@ from newsletter.audience.rules import Status
 from newsletter.broadcasts import actions as broadcasts
 from newsletter.broadcasts import rules as broadcast_rules
 from newsletter.database.engine import transaction
-from newsletter.forecast import timeline
+from newsletter.delivery.rules import OVERDUE, State
+from newsletter.forecast import records, timeline
 from newsletter.sequences import jobs
 from tests.sequences.conftest import MONDAY, at, emails, join, person, run, turn
 
@@ -88,3 +91,35 @@ def test_a_reader_who_is_not_there(operator: FlaskClient) -> None:
 def test_the_subscribers_page_leads_to_the_line(operator: FlaskClient) -> None:
     alice = person("Alice")
     assert f"/admin/calendar/people/{alice}#now" in operator.get(f"/admin/subscribers/{alice}").text
+
+
+def test_3_16_an_email_that_is_held_is_not_nothing(operator: FlaskClient, series: int) -> None:
+    alice = person("Alice")
+    join(series, alice)
+    with clock.standing_at(at("2026-03-04T07:00")):
+        jobs.plan_due()
+    turn(at("2026-03-04T07:00") + timedelta(days=4))
+    (mail,) = emails(alice)
+    assert (mail.state, mail.due_at) == (State.PLANNED, OVERDUE)
+    with clock.standing_at(at("2026-03-08T12:00")):
+        answer = operator.get(f"/admin/calendar/people/{alice}")
+    assert 'href="/admin/ledger/overdue"' in answer.text.partition('id="now"')[2]
+    line = page(operator, alice, "2026-03-08T12:00")
+    assert "1 email is held, too late to go without your word" in line
+    assert "Nothing is planned" not in line
+
+
+def test_the_steps_of_a_line_are_read_at_once(
+    operator: FlaskClient, series: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = person("Alice")
+    join(series, alice)
+    asked, reading = [], records.steps_of
+
+    def noted(*given: Any) -> Any:
+        asked.append(given[1])
+        return reading(*given)
+
+    monkeypatch.setattr(records, "steps_of", noted)
+    assert page(operator, alice, "2026-03-02T12:00").count("Will get") == 3
+    assert asked == [{"core-series"}]
