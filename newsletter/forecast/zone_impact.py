@@ -39,16 +39,16 @@ def of_zone(session: Session, name: str, now: datetime) -> ZoneImpact:
     at_once = {
         reader for reader, old, new in found if any(at <= now and old.get(step, now) > now for step, at in new.items())
     }
-    series = []
+    series, people = [], versions.count_without_zone(session)
     for number in versions.all_series(session):
         draft = versions.current(session, number)
         here = {step.id for step in draft.steps}
         impact = compared(draft, draft, [(one, _only(old, here), _only(new, here)) for one, old, new in found])
         if impact.steps:
-            people = audience.readers(session, sorted(set(impact.sample())))
-            impact = replace(impact, names={key: person.email for key, person in people.items()})
+            shown = audience.readers(session, sorted(set(impact.sample())))
+            impact = replace(impact, people=people, names={key: person.email for key, person in shown.items()})
             series.append((queries.sequence(session, number).name, impact))
-    return ZoneImpact(versions.count_without_zone(session), len(found), len(at_once), tuple(series))
+    return ZoneImpact(people, len(found), len(at_once), tuple(series))
 
 
 def _only(days: Days, steps: set[int]) -> Days:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from flask.testing import FlaskClient
 
+from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, NotFound
 from newsletter.forecast import comparing, impact
@@ -158,3 +160,24 @@ def test_of_a_large_series_those_who_are_next_are_run_through(
 )
 def test_how_far_something_moves_is_said_as_a_person_counts(by: timedelta, words: str) -> None:
     assert comparing.shift_words(by) == words
+
+
+def test_what_the_first_readers_gain_and_lose_is_no_total(
+    operator: FlaskClient, series: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only those due at once are counted for everybody."""
+    for number in range(4):
+        join(series, person(f"reader{number}"), at("2026-03-02T10:00"))
+    hello = versions.current(db.session(), series).living[0].id
+    edit = {"edit": "delete", "step": hello, "version": 1}
+
+    def page() -> str:
+        with clock.standing_at(at("2026-03-03T12:00")):
+            return " ".join(operator.post(f"/admin/sequences/{series}/edits", data=edit).text.split())
+
+    assert "people lose an email</dt><dd>4</dd>" in page()
+    monkeypatch.setattr(impact, "LOOKED", 2)
+    small = page()
+    assert "people lose an email</dt><dd><small>at least</small> 2</dd>" in small
+    assert "Nobody of the first 2 gets an additional email." in small
+    assert "Nobody gets an email at once." in small

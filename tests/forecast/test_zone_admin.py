@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from newsletter import clock
 from newsletter.accounts import queries as accounts
 from newsletter.database.engine import db
+from newsletter.forecast import zone_impact
 from newsletter.sequences import jobs
 from tests.sequences.conftest import at, join, person, run, sent
 
@@ -59,3 +60,15 @@ def test_charlie_the_stranger_is_refused(sqlite_app: Flask) -> None:
     assert charlie.get("/admin/settings/zone?timezone=UTC").location.startswith("/admin/sign-in")
     assert charlie.post("/admin/settings/zone", data={"timezone": "Asia/Tokyo"}).status_code == 403
     assert accounts.studio(db.session()).timezone == "UTC"
+
+
+def test_a_count_of_the_first_readers_is_called_at_least_that(
+    operator: FlaskClient, series: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Alice", "Bob"):
+        join(series, person(name))
+    assert "at least" not in look(operator, "America/New_York")
+    monkeypatch.setattr(zone_impact, "LOOKED", 1)
+    page = look(operator, "America/New_York")
+    assert "<small>at least</small> 1</dd>" in page
+    assert "Nobody of the first 1 loses an email." in page
