@@ -36,7 +36,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "POSTAL_ADDRESS": ("the postal address under every email, as the law asks", "set it in the back office"),
     "WORKERS": (
         "how many worker processes `python app.py` starts, 0 to 64 (0: they run elsewhere)",
-        "one per processor, at most 4",
+        "one per processor and 400 MB of memory, at most 4",
     ),
     "METRICS_TOKEN": (
         "at least 16 letters, digits and any of -._~+/=, which a monitor sends as its bearer token",
