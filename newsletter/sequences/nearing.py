@@ -15,6 +15,7 @@ from newsletter.sequences.triggers import Opening
 
 # Read at most so many people while an operator waits: two seconds' worth. Beyond that the figures are a lower bound.
 MOST, AT_ONCE = 100_000, 5_000
+NAMED = 8  # people who are named, those who join first
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,13 @@ class Nearing:
     first: datetime | None = None
     unreadable: int = 0
     all: bool = True
+    who: tuple[tuple[int, datetime], ...] = ()  # some of those who join soon, by their ids, and when
 
 
 def of_date(session: Session, opening: Opening, studio_zone: str, now: datetime, until: datetime) -> Nearing:
     """What a date trigger would do by `until`, as far as it is known now."""
     have = soon = unreadable = read = after = 0
-    first: datetime | None = None
+    joining: list[tuple[datetime, int]] = []
     while read < MOST and (readers := audience.readers_after(session, after, AT_ONCE)):
         read, after = read + len(readers), readers[-1].id
         for reader in readers:
@@ -43,5 +45,7 @@ def of_date(session: Session, opening: Opening, studio_zone: str, now: datetime,
             found = dates.next_date(opening.rule, value, zone=zone_of(reader.timezone, studio_zone), now=now)
             if found and found[0] <= until:
                 soon += 1
-                first = min(first or found[0], found[0])
-    return Nearing(have, soon, first, unreadable, all=read < MOST)
+                joining.append((found[0], reader.id))
+        joining = sorted(joining)[:NAMED]
+    who = tuple((number, at) for at, number in joining)
+    return Nearing(have, soon, joining[0][0] if joining else None, unreadable, all=read < MOST, who=who)

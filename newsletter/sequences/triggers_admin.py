@@ -18,14 +18,16 @@ from newsletter.accounts import queries as studio_queries
 from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
-from newsletter.errors import InputError
-from newsletter.sequences import editing, entering, nearing, openings, queries, triggers, versions, ways_in
+from newsletter.errors import InputError, NotFound
+from newsletter.sequences import editing, editor, entering, nearing, openings, queries, triggers, versions, ways_in
 from newsletter.sequences.models import Sequence
 from newsletter.sequences.triggers import Kind, Opening
 
 bp = admin_blueprint("triggers", __name__, "/admin/sequences/<int:sequence_id>/triggers")
 
 SOON = timedelta(days=30)
+# What may be done with a way in that there is, after a look at what it means.
+DEEDS = ("rest", "again", "remove")
 # What the rooms of forms and gifts offer to be chosen from, and which forms lead to a series by themselves.
 Choices = Callable[[Session], list[tuple[str, str]]]
 Leading = Callable[[Session, int], list[str]]
@@ -122,6 +124,29 @@ def add(sequence_id: int) -> Response:
         )
     flash("Done. Those who have the tag join ten a minute." if too else "Done. From now on people join by it.")
     return redirect(url_for("sequences.show", sequence_id=sequence_id, _anchor="begins"))
+
+
+@bp.get("/<int:trigger_id>/<deed>")
+def before(sequence_id: int, trigger_id: int, deed: str) -> str:
+    """Who would join no more, or again, and what they would get, before a way in rests, works again or goes."""
+    session, now = db.session(), clock.now()
+    series = queries.sequence(session, sequence_id)
+    opening = openings.opening(openings.trigger(session, sequence_id, trigger_id))
+    if deed not in DEEDS:
+        raise NotFound("There is no such page.", remedy="Go back to the series.")
+    zone = studio_queries.studio(session).timezone
+    dated = nearing.of_date(session, opening, zone, now, now + SOON) if opening.kind == Kind.DATE else None
+    return render_template(
+        "sequences/trigger_before.html",
+        series=series,
+        opening=opening,
+        words=_say(session, opening),
+        deed=deed,
+        dated=dated,
+        names=audience.readers(session, [number for number, _ in dated.who]) if dated else {},
+        lately=ways_in.lately(session, opening, now - SOON),
+        mails=[line for line in editor.lines(session, series) if line.mails],
+    )
 
 
 @bp.post("/<int:trigger_id>/switch")

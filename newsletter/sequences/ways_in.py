@@ -33,6 +33,12 @@ def sent_since(session: Session, edit: SequenceVersion) -> int:
     return session.scalar(found) or 0
 
 
+def lately(session: Session, opening: Opening, since: datetime) -> int:
+    """How many people have joined by a trigger since then."""
+    joined = Enrollment.sequence_id == opening.sequence_id, Enrollment.enrolled_at >= since, _by(plain(opening))
+    return session.scalar(select(func.count(Enrollment.id)).where(*joined)) or 0
+
+
 def take_back(session: Session, edit: SequenceVersion, now: datetime) -> None:
     """Let a series begin as it did before an edit; who joined because of it, and has got nothing yet, is out again."""
     wanted = edit.before.get("triggers")

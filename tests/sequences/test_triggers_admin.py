@@ -123,6 +123,54 @@ def test_the_page_lists_every_way_in_and_each_can_rest_and_go(operator: FlaskCli
     assert known(series) == []
 
 
+@pytest.mark.parametrize(
+    ("deed", "said", "button"),
+    [
+        ("rest", "would have joined by it in the next 30 days and will not", "Let it rest"),
+        ("again", "will join by it in the next 30 days", "Let it work again"),
+        ("remove", "would have joined by it in the next 30 days and will not", "Remove it"),
+    ],
+)
+def test_3_19_before_a_date_rests_or_goes_it_is_said_who_would_not_join_and_what_they_would_have_got(
+    operator: FlaskClient, series: int, deed: str, said: str, button: str
+) -> None:
+    own = f"/admin/sequences/{series}"
+    with clock.standing_at(MONDAY):
+        person("Alice", fields={"birthday": "1990-03-10"})
+        person("Bob", fields={"birthday": "1990-08-10"})
+        person("Charlie", marketing=False, fields={"birthday": "1990-03-10"})
+        operator.post(f"{own}/triggers", data=BIRTHDAY)
+        number = known(series)[0].id
+        if deed == "again":
+            operator.post(f"{own}/triggers/{number}/switch", data={"enabled": "no"})
+        was = known(series)
+        path = f"{own}/triggers/{number}/{deed}"
+        assert f'href="{path}"' in operator.get(own).text
+        page = " ".join(operator.get(path).text.split())
+        assert f"<strong>1 person</strong> {said}" in page
+        assert "alice@example.org" in page
+        for nobody in ("bob@", "charlie@"):
+            assert nobody not in page
+        for subject in ("Hello", "More for", "Last"):
+            assert subject in page.partition("What each of them")[2]
+        assert page.index("1 person") < page.index(f">{button}<"), "then the button"
+        assert known(series) == was, "looking changes nothing"
+
+
+def test_3_19_before_a_tag_rests_it_is_said_how_many_joined_by_it_lately(operator: FlaskClient, series: int) -> None:
+    number = begins(series, "tag", "client")
+    with clock.standing_at(MONDAY):
+        path = f"/admin/sequences/{series}/triggers/{number}/rest"
+        assert "Nobody joined by it in the last 30 days." in operator.get(path).text
+        join(series, person("Bob"))  # by a form, which this way in has nothing to do with
+        tag(person("Alice"), "client", MONDAY)
+        enter(MONDAY)
+        page = operator.get(path).text
+    assert "<strong>1 person</strong> joined by it in the last 30 days." in page
+    assert operator.get(f"/admin/sequences/{series}/triggers/{number}/burn").status_code == 404
+    assert operator.get(f"/admin/sequences/{series + 1}/triggers/{number}/rest").status_code == 404
+
+
 def test_a_trigger_of_another_series_is_not_touched(operator: FlaskClient, series: int) -> None:
     number = begins(series, "tag", "client")
     for action in ("switch", "remove"):
