@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -94,3 +95,8 @@ def audit_log() -> Select[AuditEntry, str]:
         .outerjoin(Operator, Operator.id == AuditEntry.operator_id)
         .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
     )
+
+
+def audit_of(actions: Iterable[str], subjects: Iterable[str]) -> Select[AuditEntry, str]:
+    """Those lines of the audit log that are about these subjects and say that one of these things was done."""
+    return audit_log().where(AuditEntry.action.in_(list(actions)), AuditEntry.subject.in_(list(subjects)))

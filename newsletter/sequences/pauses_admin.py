@@ -15,6 +15,7 @@ from newsletter import clock
 from newsletter.accounts import actions as accounts
 from newsletter.accounts import queries as studio
 from newsletter.accounts.gate import admin_blueprint, current_operator
+from newsletter.accounts.models import AuditEntry
 from newsletter.audience import actions as audience
 from newsletter.audience import queries as people
 from newsletter.audience.rules import Status
@@ -88,6 +89,32 @@ def _effect(subject: _Subject) -> str:
         return ""
     number = subject.scope.sequence_id or subject.scope.subscriber_id or 0
     return url_for("rests.look", kind=subject.kind, number=number)
+
+
+# Changes that are no edits of a series and yet move its emails, and how each is taken back.
+REST_WORDS = {
+    "series.paused": ("This series was paused", "End the pause to take it back."),
+    "series.resumed": ("The pause of this series ended", "Pause it again to take it back."),
+    "everything.paused": ("All series were paused", "End the pause to take it back."),
+    "everything.resumed": ("The pause of all series ended", "Pause them again to take it back."),
+    "settings.changed": ("The studio's time zone was changed", "Choose the former one in Settings to take it back."),
+}
+RESTS_SHOWN = 50
+
+
+@bp.app_template_global()
+def rests_of(sequence_id: int) -> list[tuple[str, str, str, datetime]]:
+    """What was paused, went on or moved to another zone: in words, how to take it back, whose, when; newest first."""
+    log = studio.audit_of(REST_WORDS, [f"sequence:{sequence_id}", "", "studio:1"]).limit(RESTS_SHOWN)
+    return [
+        (f"{REST_WORDS[entry.action][0]}{_how(entry)}", REST_WORDS[entry.action][1], who or "", entry.at)
+        for entry, who in db.session().execute(log)
+        if entry.action != "settings.changed" or "timezone" in entry.detail.get("fields", ())
+    ]
+
+
+def _how(entry: AuditEntry) -> str:
+    return f": {entry.detail['how']}" if entry.detail.get("how") else ""
 
 
 @bp.get("")

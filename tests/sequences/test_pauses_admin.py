@@ -103,6 +103,26 @@ def test_it_is_written_down_who_did_it_and_in_the_persons_history(operator: Flas
     assert any("ended" in line for line in told)
 
 
+def test_3_2_pauses_and_zones_stand_beside_the_edits_with_how_to_take_them_back(
+    operator: FlaskClient, series: int, alice: int
+) -> None:
+    history = f"/admin/sequences/{series}/versions"
+    assert "Pauses and time zones" not in page(operator, history)
+    for where in (f"/series/{series}", "", f"/person/{alice}"):
+        operator.post(f"/admin/sequences/pauses{where}", data={"do": "pause"})
+    operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": "skip"})
+    operator.post("/admin/settings/zone", data={"timezone": "Asia/Tokyo"})
+    told = page(operator, history).partition("Pauses and time zones")[2]
+    for words in (
+        "This series was paused.</strong> End the pause to take it back.",
+        "All series were paused.</strong>",
+        f"The pause of this series ended: {CHOICE_WORDS[Choice.SKIP][0]}.</strong> Pause it again",
+        "time zone was changed.</strong> Choose the former one in Settings",
+    ):
+        assert words in told, words
+    assert told.count("<li ") == 4, "one person's pause stands with that person"
+
+
 def test_what_is_paused_is_said_where_it_matters(operator: FlaskClient, series: int, alice: int) -> None:
     operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": "pause"})
     assert "This series is paused" in page(operator, f"/admin/sequences/{series}")
