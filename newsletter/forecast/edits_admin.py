@@ -43,6 +43,7 @@ def look(sequence_id: int) -> str | Response | tuple[str, int]:
     if edit.on(before) == before:
         flash("Nothing to change: it is like that already.")
         return _back(sequence_id)
+    editing.check_leads(session, before, edit.on(before))
     if isinstance(edit, Reword):
         return _words_page(session, sequence_id, before, edit)
     return _impact_page(session, sequence_id, before, edit, None)
@@ -104,7 +105,9 @@ def apply(sequence_id: int) -> str | Response | tuple[str, int]:
     session = db.session()
     try:
         editing.check_version(session, sequence_id, _version())
-        edit = edits.read(_form(), versions.current(session, sequence_id))
+        before = versions.current(session, sequence_id)
+        edit = edits.read(_form(), before)
+        editing.check_leads(session, before, edit.on(before))
         return _apply(sequence_id, edit, UNTIL_SENT)
     except Unconfirmed as problem:
         return _impact_page(session, sequence_id, versions.current(session, sequence_id), edit, problem)
@@ -153,7 +156,12 @@ def _made_already(session: Session, sequence_id: int) -> str | None:
 @bp.get("/versions", endpoint="versions")
 def every_version(sequence_id: int) -> str:
     """What was changed about a series, by whom, and what may be taken back."""
-    session = db.session()
+    last = versions.undoable(db.session(), sequence_id)
+    at_once = versions.hurried_back(db.session(), last.id, clock.now()) if last else 0
+    return _versions_page(db.session(), sequence_id, at_once, None)
+
+
+def _versions_page(session: Session, sequence_id: int, at_once: int, problem: SuppleError | None) -> str:
     listing = list_page(session, versions.listed(sequence_id), scalars=False)
     last = versions.undoable(session, sequence_id)
     return render_template(
@@ -165,16 +173,22 @@ def every_version(sequence_id: int) -> str:
         },
         last=last,
         why_not=editing.why_not_undo(session, last) if last else "",
+        at_once=at_once,
+        problem=problem,
     )
 
 
 @bp.post("/versions/<int:version_id>/undo")
-def undo(sequence_id: int, version_id: int) -> Response:
-    """Take the last edit back."""
+def undo(sequence_id: int, version_id: int) -> Response | tuple[str, int]:
+    """Take the last edit back, if that makes no more people due at once than the operator has seen (semantics 3.9)."""
     foreseen = editing.foresee_undo(db.session(), sequence_id, version_id, now=clock.now())
-    with transaction() as session:
-        by = current_operator().id
-        editing.undo(session, sequence_id, version_id, now=clock.now(), operator_id=by, foreseen=foreseen)
+    by, seen = current_operator().id, _number("seen") or 0
+    try:
+        with transaction() as session:
+            now = clock.now()
+            editing.undo(session, sequence_id, version_id, now=now, operator_id=by, foreseen=foreseen, confirmed=seen)
+    except Unconfirmed as problem:
+        return _versions_page(db.session(), sequence_id, problem.count, problem), problem.status
     flash("Taken back: everybody stands where they stood before that change.")
     return redirect(url_for("edits.versions", sequence_id=sequence_id))
 

@@ -10,7 +10,18 @@ from sqlalchemy.orm import Session
 
 from newsletter.accounts import actions as accounts
 from newsletter.errors import InputError, Refused
-from newsletter.sequences import drafts, foresight, models, placing, queries, timing, versions, ways_in
+from newsletter.sequences import (
+    checking,
+    drafts,
+    foresight,
+    models,
+    placing,
+    queries,
+    reach,
+    timing,
+    versions,
+    ways_in,
+)
 from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.edits import Edit, Replace, Restore
 from newsletter.sequences.foresight import Foreseen, Way
@@ -81,8 +92,14 @@ def foresee(
     Raises InputError or NotFound when the edit cannot be made.
     """
     before = versions.current(session, sequence_id)
-    way = Way(sequence_id, before, edit.on(before), choices or Choices())
-    return foresight.foresee(session, way, now)
+    after = edit.on(before)
+    return foresight.foresee(session, Way(sequence_id, before, after, choices or Choices()), now)
+
+
+def check_leads(session: Session, before: Draft, after: Draft) -> None:
+    """Raise InputError where an edit moves people on to a series that is not there, or over others back to this one."""
+    if any(step.kind == "move" for step in after.living):
+        checking.check_moves(before, after, reach.leads(session))
 
 
 def _new_ids(after: Draft, written: Draft) -> dict[int, int]:
@@ -187,8 +204,12 @@ def undo(
     now: datetime,
     operator_id: int | None,
     foreseen: Foreseen | None = None,
+    confirmed: int = 0,
 ) -> None:
-    """Take the last edit back; raises Refused when emails went out because of it, or another edit came after it."""
+    """Take the last edit back; raises Refused when emails went out because of it, or another edit came after it.
+
+    Raises Unconfirmed when that makes more than `confirmed` people due at once (semantics 3.9).
+    """
     guard(session, sequence_id, None)
     edit = versions.version(session, sequence_id, version_id)
     why = why_not_undo(session, edit)
@@ -204,6 +225,9 @@ def undo(
     undone = note(session, sequence_id, number, what, way.before, after, operator_id, now, back_to)
     undone.undone_at = edit.undone_at = now
     others = foresight.present(session, way, foreseen, now)
+    hurried = versions.hurried_back(session, edit.id, now) + len(others.hurried)
+    if hurried > confirmed:
+        raise Unconfirmed(hurried)
     placing.back(session, edit.id)
     placing.place(session, others.places, _new_ids(way.after, after), now, None)
     accounts.record(session, "series.undone", by=operator_id, now=now, subject=f"series:{sequence_id}", version=number)

@@ -214,6 +214,14 @@ def _of_steps(step_ids: Iterable[int]) -> ColumnElement[bool]:
     return or_(false(), *(Delivery.reason.startswith(f"step:{one}:", autoescape=True) for one in sorted(step_ids)))
 
 
+def hurried_back(session: Session, edit_id: int, now: datetime) -> int:
+    """How many of those whom an edit moved would be due at once if it were taken back, and are not (semantics 3.9)."""
+    found = select(func.count(SequenceMove.enrollment_id)).join(Enrollment, Enrollment.id == SequenceMove.enrollment_id)
+    waits = or_(Enrollment.next_due_at.is_(None), Enrollment.next_due_at > now), Enrollment.held_at.is_(None)
+    back = SequenceMove.state == EnrollmentState.ACTIVE, SequenceMove.due_at <= now
+    return session.scalar(found.where(SequenceMove.version_id == edit_id, *STILL_THERE, *back, *waits)) or 0
+
+
 def under_way(session: Session, sequence_id: int) -> int:
     """How many readers are under way, or wait for new steps."""
     found = select(func.count(Enrollment.id)).where(_there(sequence_id))

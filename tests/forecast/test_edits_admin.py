@@ -7,15 +7,16 @@ from html import unescape
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from newsletter import clock
 from newsletter.accounts.models import AuditEntry
 from newsletter.database.engine import db, transaction
 from newsletter.messages.source import parse
 from newsletter.sequences import editing, versions
-from newsletter.sequences.edits import Delete
-from newsletter.sequences.models import SequenceVersion
+from newsletter.sequences.edits import Change, Delete
+from newsletter.sequences.models import Sequence, SequenceMove, SequenceVersion
+from newsletter.sequences.rules import Timing
 from tests.sequences.conftest import (
     MONDAY,
     at,
@@ -241,3 +242,42 @@ def test_3_2_a_form_that_names_no_version_overwrites_nothing(operator: FlaskClie
     assert sequence(series).version == 1
     assert ask(operator, series, edit="delete", step=step(series, "more").id, version=1)[0] == 302
     assert sequence(series).version == 2
+
+
+def test_3_9_an_undo_says_how_many_it_makes_due_at_once_and_waits_for_that_to_be_confirmed(
+    operator: FlaskClient, series: int
+) -> None:
+    alice = person("Alice")
+    join(series, alice)
+    with transaction() as session:
+        kept = editing.apply(session, series, Change(step(series, "hello").id, Timing(30)), now=MONDAY)
+        assert kept is not None
+        number = kept.id
+    with transaction() as session:
+        session.execute(update(SequenceMove).values(due_at=at("2026-03-03T07:00")))
+    code, page = ask(operator, series, f"versions/{number}/undo")
+    assert (code, "1 person would get an email at once" in page) == (409, True)
+    assert enrollment(alice).next_due_at == at("2026-04-01T10:00")
+    with clock.standing_at(NOW):
+        page = operator.get(f"/admin/sequences/{series}/versions").text
+    assert "1 person gets an email at once then" in page
+    assert 'name="seen" value="1"' in page
+    assert ask(operator, series, f"versions/{number}/undo", seen=1)[0] == 302
+    assert enrollment(alice).next_due_at == at("2026-03-03T07:00")
+
+
+def test_3_1_a_change_of_series_leads_to_one_that_is_there_and_not_back(operator: FlaskClient, series: int) -> None:
+    with transaction() as session:
+        session.add(Sequence(slug="other", name="Other", created_at=MONDAY))
+        session.flush()
+    move = {"edit": "add", "kind": "move", "version": 1} | timing(1)
+    last = step(series, "last").id
+    for path in ("edits", "edits/apply"):
+        code, page = ask(operator, series, path, **(move | {"after": last, "to_sequence": "nowhere"}))
+        assert (code, "there is none of that name" in page) == (400, True), path
+    assert ask(operator, series, "edits/apply", **(move | {"after": last, "to_sequence": "other"}))[0] == 302
+    other = db.session.scalars(select(Sequence.id).where(Sequence.slug == "other")).one()
+    for path in ("edits", "edits/apply"):
+        code, page = ask(operator, other, path, **(move | {"to_sequence": sequence(series).slug}))
+        assert (code, "come back to this one" in page) == (400, True), path
+    assert versions_of(other) == []
