@@ -22,7 +22,7 @@ def audited() -> list[str]:
 
 def rules(**changed: str) -> dict[str, str]:
     """The rules of a series as its form sends them."""
-    return {"edit": "rules", "min_gap_hours": "20", "reentry": "never", "cooldown_days": "0"} | changed
+    return {"edit": "rules", "version": "1", "min_gap_hours": "20", "reentry": "never", "cooldown_days": "0"} | changed
 
 
 def test_charlie_the_stranger_is_refused(sqlite_app: Flask, series: int) -> None:

@@ -21,12 +21,19 @@ WEEK = ["0", "1", "2", "3", "4", "5", "6"]
 
 
 def words(subject: str = "Hello", body: str = "Some words.", preheader: str = "") -> dict[str, str]:
-    return {"edit": "reword", "subject": subject, "preheader": preheader, "body": body}
+    return {"edit": "reword", "version": "1", "subject": subject, "preheader": preheader, "body": body}
 
 
 def timed(**changed: Any) -> dict[str, Any]:
     """When a step goes, as its form sends it."""
-    fields = {"amount": "2", "unit": "days", "counts_from": "previous", "window_start": "", "window_end": ""}
+    fields = {
+        "version": "1",
+        "amount": "2",
+        "unit": "days",
+        "counts_from": "previous",
+        "window_start": "",
+        "window_end": "",
+    }
     return fields | {"day": WEEK} | changed
 
 
