@@ -78,14 +78,15 @@ def test_2_14_as_any_reader_found_by_name_or_address(operator: FlaskClient, seri
     bob, charlie = person("Bob", last_name="Baker"), person("Charlie")
     with transaction() as session:
         audience.purge(session, charlie, forget=[], now=clock.now())
-    own = f"/admin/sequences/{series}/steps/{step(series, 'more').id}"
+    more = step(series, "more").id
+    own, find = f"/admin/sequences/{series}/steps/{more}", f"/admin/sequences/{series}/steps/{more}/find"
     assert "Bob Baker (bob@example.org)" not in operator.get(own).text, "offered are those who are in the series"
     for asked in ("bob@EXAM", "bob b", "BAKER"):
-        found = operator.post(f"{own}/find", data={"who": asked, "view": "text"})
+        found = operator.post(find, data={"who": asked, "view": "text"})
         assert found.location == f"{own}?view=text&reader={bob}#look-head", "the only one is taken at once"
     assert "Hello Bob." in operator.get(found.location).text
     for nobody in ("zzz", "charlie"):  # the erased are nobody any more
-        page = operator.post(f"{own}/find", data={"who": nobody}, follow_redirects=True).text
+        page = operator.post(find, data={"who": nobody}, follow_redirects=True).text
         assert "Nobody has that in their name or address." in page
         assert "Charlie (" not in page
     frame = operator.get(f"{own}/frame?reader={bob}")
