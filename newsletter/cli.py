@@ -172,18 +172,18 @@ def broadcast(file: Path, audience: str, at: datetime | None) -> None:
 @speaks_plainly
 def forecast(days: int, names: bool, form: str) -> None:
     """Say how many people will get what and when; with --names, who and why."""
-    now, session = clock.now(), db.session()
+    now, session, counting = clock.now(), db.session(), form == "table" and not names
     zone = accounts_queries.zone_of(accounts_queries.studio(session))
     with progress.status("Looking at the readers …") as status:
 
         def told(seen: int) -> None:
             status.update(f"Looking at the readers: {seen:,} so far …")
 
-        if form == "table" and not names:
+        if counting:
             counted = forecasting.by_day(session, now, days, zone, told=told)
         else:
             rows = list(forecasting.forecast(session, now, days, told=told))
-    if form == "table" and not names:
+    if counting:
         named = ((cell, heading.subject, heading.origin) for cell, heading in counted)
         console.print(_table(formats.COUNTED, formats.as_counted(named, zone)))
         return

@@ -59,6 +59,11 @@ class Ask:
         """Whether something is left out."""
         return bool(self.only or self.tag or self.reader is not None)
 
+    @property
+    def as_kept(self) -> bool:
+        """Whether it shows whole days of everybody, which is how they are counted and kept."""
+        return self.view is not View.DAY and not self.tag
+
     def lets(self, heading: Heading) -> bool:
         """Whether an email is shown."""
         if self.only == BROADCASTS:
@@ -83,7 +88,7 @@ def see(session: Session, ask: Ask, zone: ZoneInfo, now: datetime) -> Seen:
     if ask.reader is not None:
         gone = records.sent_to_reader(session, ask.reader, *_span(days, zone), zone)
         return Seen(gone, coming_to(session, ask.reader, days, zone, now), None, 100, True)
-    looked = looking.look() if days[-1] >= now.astimezone(zone).date() else None
+    looked = _looked(days, zone, now)
     behind = _behind(session, ask, days, zone, now)
     ahead = coming(session, ask, looked.outlook, zone) if looked else []
     done = behind.done and (looked is None or looked.done)
@@ -93,17 +98,21 @@ def see(session: Session, ask: Ask, zone: ZoneInfo, now: datetime) -> Seen:
 def go_on(ask: Ask, zone: ZoneInfo, now: datetime) -> tuple[int, bool]:
     """Count and work out a little more of a sheet without showing it: how much there is (percent), and whether all."""
     days = days_of(ask.view, ask.on)
-    looked = looking.look() if days[-1] >= now.astimezone(zone).date() else None
-    behind = looking.look_back(days, zone, now) if ask.view is not View.DAY and not ask.tag else None
+    looked = _looked(days, zone, now)
+    behind = looking.look_back(days, zone, now) if ask.as_kept else None
     parts = [part for part in (looked, behind) if part]
     return min((part.share for part in parts), default=100), all(part.done for part in parts)
 
 
+def _looked(days: list[date], zone: ZoneInfo, now: datetime) -> Looked | None:
+    return looking.look() if days[-1] >= now.astimezone(zone).date() else None
+
+
 def _behind(session: Session, ask: Ask, days: list[date], zone: ZoneInfo, now: datetime) -> Behind:
+    if ask.as_kept:
+        return looking.look_back(days, zone, now)
     if ask.view is View.DAY:
         return Behind(sent_by_hour(session, ask, zone, now), 100, True)
-    if not ask.tag:
-        return looking.look_back(days, zone, now)
     spans = [(day, *bounds(day, zone)) for day in days]
     found = [cell for day, *span in spans if span[0] <= now for cell in records.sent(session, day, *span, tag=ask.tag)]
     return Behind(found, 100, True)

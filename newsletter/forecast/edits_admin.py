@@ -40,10 +40,10 @@ def look(sequence_id: int) -> str | Response | tuple[str, int]:
     editing.check_version(session, sequence_id, _version())
     before = versions.current(session, sequence_id)
     edit = edits.read(_form(), before)
-    if edit.on(before) == before:
-        flash("Nothing to change: it is like that already.")
-        return _back(sequence_id)
-    editing.check_leads(session, before, edit.on(before))
+    after = edit.on(before)
+    if after == before:
+        return _done(sequence_id, None, UNTIL_SENT)
+    editing.check_leads(session, before, after)
     if isinstance(edit, Reword):
         return _words_page(session, sequence_id, before, edit)
     return _impact_page(session, sequence_id, before, edit, None)

@@ -99,11 +99,11 @@ def cells_of(
     counted: dict[tuple[date, str, int], list[int]] = {}  # people, those moved, the first and the last minute
     for day, item, packed in session.execute(found):
         for at, people, moved in minutes(packed, only):
-            hour = _moment(outlook, at).astimezone(hours).hour if hours else 0
+            hour = moment(outlook, at).astimezone(hours).hour if hours else 0
             known = counted.setdefault((day, item, hour), [0, 0, at, at])
             known[:] = known[0] + people, known[1] + moved, min(known[2], at), max(known[3], at)
     return [
-        Cell(day, item, people, moved, _moment(outlook, first_at), _moment(outlook, last_at))
+        Cell(day, item, people, moved, moment(outlook, first_at), moment(outlook, last_at))
         for (day, item, _), (people, moved, first_at, last_at) in counted.items()
     ]
 
@@ -124,12 +124,8 @@ def counted_days(session: Session, first: date, last: date, zone: ZoneInfo) -> d
     return days
 
 
-def moment(outlook: Snapshot, who: Who) -> datetime:
-    """When that reader gets it (UTC)."""
-    return _moment(outlook, who.minute)
-
-
-def _moment(outlook: Snapshot, minute: int) -> datetime:
+def moment(outlook: Snapshot, minute: int) -> datetime:
+    """When that minute of an outlook is (UTC)."""
     return outlook.begun_at.replace(second=0, microsecond=0) + minute * MINUTE
 
 

@@ -59,7 +59,7 @@ def people(
     rows = [
         Coming(
             persons[one.subscriber_id],
-            outlooks.moment(outlook, one),
+            outlooks.moment(outlook, one.minute),
             one.moved,
             reasons.get(one.subscriber_id, ""),
         )

@@ -57,7 +57,7 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
     triggers_there = tuple(openings.all_of(session))
     unplanned = [*broadcasts.starting(session), *broadcasts.due(session, until)]
     queued = [broadcasts.find(session, number) for number in unplanned]
-    held = frozenset(hold.what for hold in ledger.holds(session) if not hold.over)
+    held = frozenset(hold.what for hold in ledger.holds(session))
     house = House(
         courses=courses,
         sendouts=tuple(

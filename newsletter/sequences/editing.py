@@ -96,7 +96,7 @@ def foresee(
     return foresight.foresee(session, Way(sequence_id, before, after, choices or Choices()), now)
 
 
-def check_leads(session: Session, before: Draft, after: Draft) -> None:
+def check_leads(session: Session, before: Draft | None, after: Draft) -> None:
     """Raise InputError where an edit moves people on to a series that is not there, or over others back to this one."""
     if any(step.kind == "move" for step in after.living):
         checking.check_moves(before, after, reach.leads(session))

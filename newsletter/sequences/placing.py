@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, func, insert, literal, null, select, update
+from sqlalchemy import Integer, cast, func, insert, literal, null, select, update
 from sqlalchemy.orm import Session
 
 from newsletter.database.base import UtcDateTime
@@ -44,15 +44,10 @@ def _rows(kind: str) -> Any:
 
 def _remembering(kind: str, edit_id: int, step: int | None) -> Any:
     rows, row = _rows(kind), Enrollment
-    kept = select(
-        literal(edit_id), row.id, row.state, row.next_step_id, row.next_due_at, row.ended_at, row.skips, _step(step)
-    )
+    stood = row.state, row.next_step_id, row.next_due_at, row.ended_at, row.skips
+    kept = select(literal(edit_id), row.id, *stood, cast(step, Integer))
     columns = ["version_id", "enrollment_id", "state", "step_id", "due_at", "ended_at", "skips", "to_step_id"]
     return insert(SequenceMove).from_select(columns, kept.join(rows, rows.c.id == row.id))
-
-
-def _step(step: int | None) -> Any:
-    return bindparam(None, step, type_=Integer) if step is not None else func.nullif(literal(0), 0)
 
 
 def _placing(kind: str, where: Where, now: datetime) -> Any:

@@ -129,15 +129,8 @@ def courses(session: Session, sequence_ids: Iterable[int]) -> dict[int, Course]:
 
 def plain_step(row: models.Step) -> Step:
     """A stored step as the planner sees it."""
-    return Step(
-        row.id,
-        row.key,
-        row.position,
-        row.kind or Kind.EMAIL,
-        timing_of(row),
-        row.config or {},
-        row.deleted_at is not None,
-    )
+    kind, deleted = row.kind or Kind.EMAIL, row.deleted_at is not None
+    return Step(row.id, row.key, row.position, kind, timing_of(row), row.config or {}, deleted)
 
 
 def plain_course(row: models.Sequence, steps: tuple[Step, ...], overdue_hours: int) -> Course:

@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from newsletter.errors import NotFound, SourceError, SuppleError
 from newsletter.messages.source import LONGEST_SOURCE
 from newsletter.sequences import (
-    checking,
     editing,
     entering,
     files,
@@ -20,7 +19,6 @@ from newsletter.sequences import (
     models,
     openings,
     queries,
-    reach,
     triggers,
     versions,
     ways_in,
@@ -128,7 +126,7 @@ def check_moves(session: Session, folder: Folder) -> None:
     """Raise InputError where a step of `folder` newly leads to no series, or round to its own."""
     series = queries.by_slug(session, folder.draft.slug)
     before = versions.current(session, series.id) if series is not None else None
-    checking.check_moves(before, folder.draft, reach.leads(session))
+    editing.check_leads(session, before, folder.draft)
 
 
 def foresee(session: Session, folder: Folder, now: datetime, choices: Choices) -> Foreseen | None:

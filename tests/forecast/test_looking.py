@@ -54,7 +54,7 @@ def test_3_21_the_slices_add_up_to_the_forecast(readers: int, monkeypatch: pytes
     found: Counter[tuple[str | None, object]] = Counter()
     for day, item in db.session.execute(select(OutlookPart.day, OutlookPart.item).distinct()):
         for who in outlooks.readers(db.session(), looked.outlook, day, item):
-            found[keys[item], outlooks.moment(looked.outlook, who)] += 1
+            found[keys[item], outlooks.moment(looked.outlook, who.minute)] += 1
     assert found == whole
     assert parts is not None
     assert parts > len(counted(looked.outlook))

@@ -249,6 +249,15 @@ def _whole(wsgi: WSGIApplication) -> WSGIApplication:
     return serve
 
 
+def sign_in(page: Page, site: str) -> None:
+    """The coach signs in."""
+    page.goto(f"{site}/admin/sign-in")
+    page.get_by_label("Email address").fill("coach@example.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_selector(".office-nav", state="attached")
+
+
 @pytest.fixture
 def site(sqlite_app: Flask) -> Iterator[str]:
     """The application on a port of its own."""

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from newsletter.database.engine import db, transaction
 from newsletter.sequences import making, models
 from newsletter.sequences.wording import write
-from tests.journeys.conftest import DESK, PASSWORD, PHONE, Person
+from tests.journeys.conftest import DESK, PHONE, Person, sign_in
 from tests.sequences.conftest import enrollment, join, person, run, sent, turn
 
 # A Wednesday at noon: neither zone changes its clocks before the end of the month.
@@ -73,11 +73,7 @@ def coach(browser: Browser, site: str, series: int, request: pytest.FixtureReque
     size, scheme = request.param
     context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
     page = context.new_page()
-    page.goto(f"{site}/admin/sign-in")
-    page.get_by_label("Email address").fill("coach@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_selector(".office-nav", state="attached")
+    sign_in(page, site)
     yield Coach(page, site)
     context.close()
 

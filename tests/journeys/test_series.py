@@ -12,7 +12,7 @@ from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from newsletter.sequences import actions, making, models
 from newsletter.sequences.wording import write
-from tests.journeys.conftest import DESK, PASSWORD, PATIENCE, PHONE, Person
+from tests.journeys.conftest import DESK, PATIENCE, PHONE, Person, sign_in
 
 
 @pytest.fixture
@@ -36,11 +36,7 @@ def coach(browser: Browser, site: str, size: dict[str, int], *, script: bool = T
     """The coach, signed in; without a script nobody can look at the page with axe, but it must still work."""
     context = browser.new_context(viewport=size, java_script_enabled=script)  # type: ignore[arg-type]
     page = context.new_page()
-    page.goto(f"{site}/admin/sign-in")
-    page.get_by_label("Email address").fill("coach@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_selector(".office-nav", state="attached")
+    sign_in(page, site)
     person = Person(page, site)
     page.set_default_timeout(PATIENCE * 1000)
     return person

@@ -8,17 +8,13 @@ from newsletter import clock
 from newsletter.broadcasts import running
 from newsletter.database.engine import db, transaction
 from tests.broadcasts.stage import answered, broadcast, crowd, queued, run
-from tests.journeys.conftest import AXE, PASSWORD, PATIENCE, PHONE
+from tests.journeys.conftest import AXE, PATIENCE, PHONE, sign_in
 
 
 def signed_in(browser: Browser, site: str, *, script: bool) -> Page:
     page = browser.new_context(viewport=PHONE, java_script_enabled=script).new_page()  # type: ignore[arg-type]
     page.set_default_timeout(PATIENCE * 1000)
-    page.goto(f"{site}/admin/sign-in")
-    page.get_by_label("Email address").fill("coach@example.org")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_selector(".office-nav", state="attached")
+    sign_in(page, site)
     return page
 
 
