@@ -16,6 +16,7 @@ from newsletter.database.engine import db, transaction
 from newsletter.delivery import mailbox, relay_rows
 from newsletter.delivery.opening import Opened, open_email
 from newsletter.errors import NotFound
+from newsletter.web import searching
 from newsletter.web.isolation import SANDBOX, isolated
 from newsletter.web.limits import client_ip
 from newsletter.web.paging import list_page
@@ -54,9 +55,16 @@ def _is_at_this_machine() -> bool:
 @bp.get("")
 def messages() -> str:
     """The emails that arrived, newest first."""
-    search = request.args.get("q", "").strip()
+    search = searching.asked()
     listing = list_page(db.session(), mailbox.listed(search))
-    return render_template("mailbox/messages.html", listing=listing, search=search)
+    query = searching.in_address(search)
+    return render_template("mailbox/messages.html", listing=listing, search=search, query=query)
+
+
+@bp.post("/find")
+def find() -> Response:
+    """Search the mailbox; an address that is looked for never stands in the page's own address."""
+    return searching.shown("mailbox.messages")
 
 
 @bp.get("/<int:number>")

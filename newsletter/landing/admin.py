@@ -18,6 +18,7 @@ from newsletter.landing import actions, article, queries, rules, showing
 from newsletter.landing.actions import Draft
 from newsletter.landing.models import Page
 from newsletter.landing.rules import COMMENT_STATE_WORDS, CommentState
+from newsletter.web import searching
 from newsletter.web.paging import Listing, list_page
 
 bp = admin_blueprint("landing_admin", __name__, "/admin")
@@ -139,7 +140,7 @@ def comments() -> str:
     """What readers said, the waiting ones first to choose from."""
     asked = request.args.get("state", CommentState.HELD)
     state = CommentState(asked) if asked in set(CommentState) else None
-    search = rules.tidy_line(request.args.get("q", ""))
+    search = rules.tidy_line(searching.asked())
     session = db.session()
     return render_template(
         "landing/admin_comments.html",
@@ -147,9 +148,16 @@ def comments() -> str:
         counts=queries.comments_by_state(session),
         state=state,
         search=search,
+        query=searching.in_address(search),
         states=CommentState,
         STATE_WORDS=COMMENT_STATE_WORDS,
     )
+
+
+@bp.post("/comments/find")
+def find_comments() -> Response:
+    """Search the comments; an address that is looked for never stands in the page's own address."""
+    return searching.shown("landing_admin.comments", also=("state",))
 
 
 @bp.post("/comments/<int:comment_id>/<any(approve, remove, restore):verb>")

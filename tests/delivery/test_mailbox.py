@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from email.message import EmailMessage
 from pathlib import Path
@@ -117,6 +118,22 @@ def test_search_paging_and_neighbours(client: FlaskClient) -> None:
     assert 'href="/mailbox/6"' in page
     assert 'href="/mailbox/4"' in page
     assert client.get("/mailbox/31").status_code == 404
+
+
+def test_who_is_searched_for_never_stands_in_an_address(client: FlaskClient) -> None:
+    receive(*(email(f"person{n}@example.org", f"Email {n}") for n in range(30)), email("bob@example.net", "Bob's"))
+    assert 'role="search" method="post" action="/mailbox/find"' in client.get("/mailbox").text
+    found = client.post("/mailbox/find", data={"q": "@EXAMPLE.org"})
+    first = client.get(found.location).text
+    assert "Page 1 of 2" in first
+    assert 'value="@EXAMPLE.org"' in first
+    links = [found.location, *re.findall(r'(?:href|action)="([^"]+)"', first)]
+    assert not [link for link in links if "@" in link or "%40" in link]
+    older = re.search(r'rel="next" href="([^"]+)"', first)
+    assert older is not None
+    last = client.get(older[1].replace("&amp;", "&")).text
+    assert "Page 2 of 2" in last
+    assert "Bob&#39;s" not in first + last
 
 
 def test_empty_and_emptied(client: FlaskClient) -> None:

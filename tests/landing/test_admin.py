@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -131,6 +133,34 @@ def test_comments_are_filtered_and_searched(operator: Desk, page: Page) -> None:
     assert "Bob was here." in both
     assert "Bob was here." not in desk.get(f"/admin/comments?state=all&q={ALICE}").text
     assert "Nothing found" in desk.get("/admin/comments?state=all&q=%25").text
+
+
+def test_who_is_searched_for_never_stands_in_an_address(operator: Desk, page: Page) -> None:
+    desk, _ = operator
+    held = comment(page, "Alice", ALICE)
+    comment(page, "Bob", BOB)
+    assert 'method="post" action="/admin/comments/find"' in desk.get("/admin/comments").text
+    found = desk.post("/admin/comments/find", data={"q": ALICE, "state": "all"})
+    shown = desk.get(found.location).text
+    assert "Alice was here." in shown
+    assert "Bob was here." not in shown
+    assert f'value="{ALICE}"' in shown
+    links = [found.location, *re.findall(r'(?:href|action)="([^"]+)"', shown)]
+    assert not [link for link in links if "@" in link or "%40" in link]
+    judging = next(link for link in links if f"/{held}/approve" in link).replace("&amp;", "&")
+    assert "Bob was here." not in desk.get(desk.post(judging).location).text, "the search stays after a verdict"
+
+
+def test_a_search_for_an_address_has_pages(operator: Desk, page: Page) -> None:
+    desk, _ = operator
+    for number in range(30):
+        comment(page, f"P{number}", f"p{number}@example.org")
+    comment(page, "Bob", "bob@example.net")
+    first = desk.get(desk.post("/admin/comments/find", data={"q": "@example.org"}).location).text
+    link = re.search(r'rel="next" href="([^"]+)"', first)
+    assert link is not None
+    assert "example" not in link[1]
+    assert "Page 2 of 2 (30 in all)" in desk.get(link[1].replace("&amp;", "&")).text
 
 
 def test_a_comment_is_approved_removed_and_brought_back(operator: Desk, page: Page, client: FlaskClient) -> None:
