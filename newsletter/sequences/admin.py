@@ -25,7 +25,7 @@ from newsletter.sequences import (
     versions,
 )
 from newsletter.sequences.models import Enrollment, Sequence
-from newsletter.sequences.rules import ENROLLMENT_WORDS, Kind
+from newsletter.sequences.rules import ENROLLMENT_WORDS
 from newsletter.sequences.stepforms import Form
 from newsletter.web import searching
 from newsletter.web.paging import list_page
@@ -48,12 +48,8 @@ def every() -> str:
         all_paused=pauses.since(session, pauses.Scope()),
         search=search,
         states=queries.states(session, ids),
-        lengths={number: _emails(session, number) for number in ids},
+        lengths=queries.lengths(session, ids),
     )
-
-
-def _emails(session: Session, sequence_id: int) -> int:
-    return sum(row.kind == Kind.EMAIL for row in queries.steps(session, sequence_id))
 
 
 @bp.get("/new")

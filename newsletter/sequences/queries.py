@@ -296,6 +296,17 @@ def states(session: Session, sequence_ids: Iterable[int]) -> dict[int, dict[str,
     return counts
 
 
+def lengths(session: Session, sequence_ids: Iterable[int]) -> dict[int, int]:
+    """How many emails each sequence has; one that has none is not among them."""
+    step = models.Step
+    found = (
+        select(step.sequence_id, func.count())
+        .where(step.sequence_id.in_(list(sequence_ids)), step.kind == Kind.EMAIL, step.deleted_at.is_(None))
+        .group_by(step.sequence_id)
+    )
+    return dict(session.execute(found).all())
+
+
 def waiting_at(session: Session, sequence_id: int) -> dict[int | None, int]:
     """How many people wait for each step of a sequence, by the step's id."""
     found = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -9,10 +11,11 @@ from sqlalchemy import select
 
 from newsletter.accounts.models import AuditEntry
 from newsletter.audience.rules import Status
-from newsletter.database.engine import db
-from newsletter.sequences.models import Sequence
+from newsletter.database.engine import db, transaction
+from newsletter.sequences.models import Sequence, Step
 from newsletter.sequences.rules import EnrollmentState
 from tests.sequences.conftest import at, emails, enrollment, join, person, run, sequence, step, turn
+from tests.statements import questions
 
 
 def audited() -> list[str]:
@@ -46,6 +49,20 @@ def test_the_list_counts_people(operator: FlaskClient, series: int) -> None:
     assert "3 emails" in page
     assert "<dd>2</dd>" in page
     assert "Nothing matches" in operator.get("/admin/sequences?q=hips").text
+
+
+def test_the_list_counts_the_emails_of_all_series_with_one_question(operator: FlaskClient, series: int) -> None:
+    for name in ("Strong feet", "Calm shoulders"):
+        operator.post("/admin/sequences", data={"name": name})
+    with transaction() as session:
+        session.get_one(Step, step(series, "more").id).deleted_at = at("2026-03-01T00:00")
+    with questions() as asked:
+        page = operator.get("/admin/sequences").text
+    counts = re.findall(r'<p class="soft">([^<]+)', page)
+    assert [words.strip() for words in counts] == ["0 emails", "2 emails", "0 emails"]
+    about_steps = [statement for statement, _ in asked if "FROM steps" in statement]
+    assert len(about_steps) == 1
+    assert "source" not in about_steps[0], "no text of an email is read to be counted"
 
 
 def test_3_4_a_series_says_its_waits_in_words(operator: FlaskClient, series: int) -> None:
