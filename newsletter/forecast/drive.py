@@ -43,6 +43,7 @@ from newsletter.sequences.rules import (
     enter,
     left,
     minute,
+    why_not_enter,
     zone_of,
 )
 from newsletter.sequences.wording import compiled
@@ -136,7 +137,10 @@ class _Road:
         """Everything from joining on."""
         course = self.house.courses[sequence_id]
         facts = Facts(frozenset(self.tags), self.invented.downloaded, frozenset(), self.invented.fields)
-        why = left(course, facts)
+        why_not, why = why_not_enter(course, None, facts, start), left(course, facts)
+        if why_not:
+            self._note(start, f"Does not join “{self._name(sequence_id)}”: {why_not}")
+            return self.stops
         place = enter(course, zone=zone, now=start)
         self._note(start, f"Joins “{self._name(sequence_id)}”")
         if why or place.step_id is None:
@@ -168,7 +172,7 @@ class _Road:
         title = subject(self.session, row.source, person(self.invented), tags)
         self.stops.append(Stop(one.at, words, one.step_id, title, key, one.course_id, tags, moved))
 
-    def _heard(self, effect: Happening | Effect | None, course_id: int, at: datetime) -> None:
+    def _heard(self, effect: Happening | Effect | str | None, course_id: int, at: datetime) -> None:
         name = self._name(course_id)
         self.open += 1 if effect is None else -isinstance(effect, Moved | Finished | CaughtUp | Left)
         match effect:
@@ -176,6 +180,8 @@ class _Road:
                 self._email(effect, self.zone)
             case None:
                 self._note(at, f"Joins “{name}”")
+            case str():
+                self._note(at, f"Does not join “{name}”: {effect}")
             case Tagged():
                 self._retag(effect, at)
             case Moved():

@@ -124,6 +124,7 @@ def _within(courses: Mapping[int, Course], course_id: int) -> list[Course]:
 
 def _conditions(courses: Iterable[Course]) -> Iterable[Mapping[str, Any]]:
     for course in courses:
+        yield course.entry
         yield course.goal
         yield from course.exits
         for step in course.steps:

@@ -46,14 +46,14 @@ from newsletter.sequences.rules import (
 
 MINUTE = timedelta(minutes=1)
 LONGEST_DAY = timedelta(hours=49)  # no local day is longer, not even one that loses or gains the date line
-# An email that leaves or an effect (None: joining), in which course, and when.
-Heard = Callable[[Happening | Effect | None, int, datetime], None]
+# An email that leaves, an effect, joining (None), or why they do not join; in which course, and when.
+Heard = Callable[[Happening | Effect | str | None, int, datetime], None]
 COMING = 1 << 62  # in the ledger's order behind everything that is there
 FACTS = frozenset(Happened) - {Happened.FORM, Happened.ZONE}  # what goals and exits may ask about
 
 
 def ahead(
-    life: Life, house: House, *, now: datetime, until: datetime, heard: Heard | None = None
+    life: Life, house: House, *, now: datetime, until: datetime, heard: Heard = lambda *_: None
 ) -> Iterator[Happening]:
     """Every email that leaves for one reader from `now` (the worker's next turn) to `until`, in their order.
 
@@ -75,7 +75,7 @@ def _whole(moment: datetime) -> datetime:
 class Days:
     """One reader's state while their days pass."""
 
-    def __init__(self, life: Life, house: House, heard: Heard | None = None) -> None:
+    def __init__(self, life: Life, house: House, heard: Heard = lambda *_: None) -> None:
         self.life, self.house, self.zone, self.heard = life, house, life.zone, heard
         self.walks: list[Walk | None] = list(life.walks)  # None once ended: emails name them by their place here
         self.waiting = list(life.waiting)
@@ -181,8 +181,7 @@ class Days:
             course = self.house.courses[walk.course_id] if walk else None
             why = left(course, self._facts(course, walk)) if course else ""
             if course and why:
-                if self.heard:
-                    self.heard(Left(why, now), course.id, now)
+                self.heard(Left(why, now), course.id, now)
                 self._end(number, EnrollmentState.EXITED, now)
         for course_id, last in list(self.rounds.items()):
             course = self.house.courses[course_id]
@@ -201,7 +200,11 @@ class Days:
 
     def _enter(self, course_id: int, at: datetime) -> None:
         course = self.house.courses.get(course_id)
-        if course is None or why_not_enter(course, self.rounds.get(course_id), at):
+        if course is None:
+            return
+        why_not = why_not_enter(course, self.rounds.get(course_id), self._facts(course, None), at)
+        if why_not:
+            self.heard(why_not, course_id, at)
             return
         place = enter(course, zone=self.zone, now=at)
         if place.step_id is None:
@@ -209,8 +212,7 @@ class Days:
             return
         self.rounds[course_id] = Round(EnrollmentState.ACTIVE, None)
         self.walks.append(Walk(course_id, place, still=self.life.paused or course_id in self.house.stopped))
-        if self.heard:
-            self.heard(None, course_id, at)
+        self.heard(None, course_id, at)
 
     # The planner
 
@@ -251,7 +253,7 @@ class Days:
     def _carry_out(self, number: int, effects: list[Effect], now: datetime) -> None:
         for effect in effects:
             walk = self.walks[number]
-            if self.heard and walk is not None:
+            if walk is not None:
                 self.heard(effect, walk.course_id, now)
             match effect:
                 case Mail():
@@ -332,8 +334,7 @@ class Days:
                 self._press(one.walk, walk, one.step_id)
             course_id = walk.course_id if walk else 0
             gone.append(Happening(now, one.step_id, one.broadcast_id, course_id, one.moved_from, one.because))
-            if self.heard:
-                self.heard(gone[-1], course_id, now)
+            self.heard(gone[-1], course_id, now)
         return True
 
     def _press(self, number: int, walk: Walk, step_id: int) -> None:

@@ -16,14 +16,14 @@ from newsletter.audience import queries as people
 from newsletter.audience import rules as audience_rules
 from newsletter.audience.models import Subscriber
 from newsletter.delivery import actions as delivery
-from newsletter.sequences import facts, pauses, queries, ready, rules
+from newsletter.sequences import facts, pauses, queries, ready, rules, saying
 from newsletter.sequences.models import Enrollment, PausedReader, PauseWork, Sequence
 from newsletter.sequences.rules import UNDER_WAY, EnrollmentState, Place
 from newsletter.work.claims import insert_missing
 
 
 def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, now: datetime) -> bool:
-    """Let a person join a sequence; False when they may not get it, are in it, or may not have it again (3.12).
+    """Let a person join a sequence; False when they may not get it, are in it, or may not join (again) (3.12).
 
     Whatever calls it twice at once changes nothing the second time; the person's history says so.
     """
@@ -33,16 +33,19 @@ def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, 
         return False
     why_not = audience_rules.why_not_marketing(person.status, person.marketing)
     if why_not:
-        audience.note(session, subscriber_id, "series", f"Did not join the series “{series.name}”: {why_not}", now)
+        detail = saying.say_not_joined(series.name, why_not, again=False)
+        audience.note(session, subscriber_id, "series", detail, now)
         return False
     course = queries.courses(session, [sequence_id])[sequence_id]
     last = ready.last_round(session, sequence_id, subscriber_id)
-    why_not = rules.why_not_enter(course, ready.plain_round(last) if last else None, now)
+    known = facts.of_joining(session, course, [subscriber_id])[subscriber_id]
+    why_not = rules.why_not_enter(course, ready.plain_round(last) if last else None, known, now)
     place = rules.enter(course, zone=_zone(session, person), now=now)
     number = last.round + 1 if last else 1
     row = _row(session, sequence_id, subscriber_id, place, evergreen=course.evergreen, now=now)
     if why_not or not _insert(session, row | {Enrollment.round: number, Enrollment.source: source[:80]}):
-        detail = f"Did not begin the series “{series.name}” again: {why_not or 'they are in it already'}"
+        why_not = why_not or "they are in it already"
+        detail = saying.say_not_joined(series.name, why_not, again=last is not None)
         audience.note(session, subscriber_id, "series", detail, now)
         return False
     if person.timezone and not audience_rules.is_zone(person.timezone):

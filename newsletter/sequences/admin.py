@@ -124,6 +124,7 @@ def _rules_of(series: Sequence) -> dict[str, str]:
         "reentry": series.reentry,
         "cooldown_days": str(series.cooldown_days),
         "evergreen": "yes" if series.evergreen else "",
+        **stepforms.condition_fields(series.entry, "entry"),
         **stepforms.condition_fields(series.goal, "goal"),
         **stepforms.exit_fields(series.exits),
     }
@@ -139,6 +140,7 @@ def _settings_page(session: Session, series: Sequence, fields: dict[str, str], p
         why_not_delete=making.why_not_delete(session, series),
         REENTRY_WORDS=saying.REENTRY_WORDS,
         IF_KINDS=stepforms.IF_KINDS,
+        ENTRY_KINDS=stepforms.ENTRY_KINDS,
         COMPARISONS=stepforms.COMPARISONS,
     )
 
@@ -159,7 +161,12 @@ def rename(sequence_id: int) -> Response | tuple[str, int]:
     name, description = request.form.get("name", ""), request.form.get("description", "")
     try:
         with transaction() as writing:
-            making.rename(writing, sequence_id, name, description)
+            kept = queries.sequence(writing, sequence_id)
+            was = accounts.told(kept.name)
+            if making.rename(writing, sequence_id, name, description):
+                by, now, subject = current_operator().id, clock.now(), f"sequence:{sequence_id}"
+                given = accounts.told(kept.name)
+                accounts.record(writing, "series.renamed", by=by, now=now, subject=subject, was=was, name=given)
     except InputError as problem:
         fields = _rules_of(series) | {"name": name, "description": description}
         return _settings_page(session, series, fields, problem), problem.status

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from newsletter.errors import InputError
+from newsletter.sequences.conditions import problem_with_entry
 from newsletter.sequences.drafts import TITLES, Draft, DraftStep
 from newsletter.sequences.rules import problem_with
 
@@ -98,4 +99,4 @@ def _problem_of_rules(draft: Draft) -> str:
         return f"“{draft.reentry}” is no rule for joining again."
     if not 0 <= draft.cooldown_days <= 3650:
         return "The time before joining again must be from 0 to 3,650 days."
-    return ""
+    return problem_with_entry(draft.entry)

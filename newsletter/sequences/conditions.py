@@ -1,4 +1,4 @@
-"""Questions about one reader that a step, a goal or an exit may ask; each is one dictionary. Pure."""
+"""Questions about one reader that a step, an entry, a goal or an exit may ask; each is one dictionary. Pure."""
 
 from __future__ import annotations
 
@@ -83,6 +83,13 @@ def problem_with(condition: Condition) -> str:
         if question != "set" and not str(condition.get("value", "")).strip():
             return "The condition does not say what to compare the field with."
     return ""
+
+
+def problem_with_entry(entry: Condition) -> str:
+    """Why that cannot be asked of whoever would join, in words; empty when it can, or when nothing is asked."""
+    if "clicked" in entry:
+        return "Who may join cannot hang on a click: before they join, nobody has an email of this series to press in."
+    return problem_with(entry) if entry else ""
 
 
 def problem_with_exit(exit_on: Condition) -> str:

@@ -53,6 +53,7 @@ class Step:
 class Course:
     """A sequence as the planner sees it; `steps` in the order of their positions, deleted ones among them.
 
+    `entry` is asked of whoever would join, and never again.
     What is later than `overdue_hours` is not moved into the next window but handed over as late as it is (3.16).
     """
 
@@ -63,6 +64,7 @@ class Course:
     evergreen: bool = False
     reentry: str = Reentry.NEVER
     cooldown_days: int = 0
+    entry: Condition = field(default_factory=dict, hash=False)
     goal: Condition = field(default_factory=dict, hash=False)
     exits: tuple[Condition, ...] = field(default=(), hash=False)
     overdue_hours: int = 48
@@ -73,9 +75,9 @@ class Course:
 
     @cached_property
     def asks(self) -> bool:
-        """Whether its way depends on facts about the reader; if not, nobody need read them."""
+        """Whether its way, or who may join, depends on facts about the reader; if not, nobody need know them."""
         live = any(step.kind == Kind.CONDITION for step in self.steps if not step.deleted)
-        return bool(self.goal or self.exits or live)
+        return bool(self.entry or self.goal or self.exits or live)
 
     def step(self, step_id: int | None) -> Step | None:
         """The step with that id, unless it was deleted."""

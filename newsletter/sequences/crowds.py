@@ -15,7 +15,7 @@ from newsletter.audience import queries as people
 from newsletter.audience import rules as audience_rules
 from newsletter.audience.queries import Reader
 from newsletter.civil import zone_of
-from newsletter.sequences import models, pauses, queries, ready, rules
+from newsletter.sequences import facts, models, pauses, queries, ready, rules, saying
 from newsletter.sequences.civil import minute
 from newsletter.sequences.course import Course
 from newsletter.sequences.models import Enrollment
@@ -27,8 +27,8 @@ from newsletter.work.claims import insert_new
 def join(session: Session, sequence_id: int, crowd: Sequence[int], source: str, now: datetime) -> int:
     """Let these people join one after another in time, behind crowds that are joining already (semantics 3.19).
 
-    Ten a minute, on whole minutes; returns how many joined. As with `actions.enroll`, whoever may not have the series
-    again has a line in their history; they take nobody's turn, nor do those who may not get it at all.
+    Ten a minute, on whole minutes; returns how many joined. As with `actions.enroll`, whoever may not join (again) has
+    a line in their history; they take nobody's turn, nor do those who may not get it at all.
     """
     # The key stays free: who joins otherwise meanwhile must not wait.
     found = select(models.Sequence).where(models.Sequence.id == sequence_id).with_for_update(key_share=True)
@@ -57,14 +57,15 @@ def _welcome(
     """Those who may have the series, each with which time it is; the others' histories say why not."""
     readers = people.readers(session, list(crowd))
     before = ready.last_rounds(session, series.id, list(crowd))
+    known = facts.of_joining(session, course, readers)
     welcome = []
     for reader in (readers[number] for number in crowd if number in readers):
         if audience_rules.why_not_marketing(reader.status, reader.marketing):
             continue
         last = before.get(reader.id)
-        why_not = rules.why_not_enter(course, ready.plain_round(last) if last else None, now)
+        why_not = rules.why_not_enter(course, ready.plain_round(last) if last else None, known[reader.id], now)
         if why_not:
-            detail = f"Did not begin the series “{series.name}” again: {why_not}"
+            detail = saying.say_not_joined(series.name, why_not, again=last is not None)
             audience.note(session, reader.id, "series", detail, now)
         else:
             welcome.append((reader, last.round + 1 if last else 1))

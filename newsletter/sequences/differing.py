@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from newsletter.sequences.drafts import EMAIL, Draft, DraftStep, subject
 from newsletter.sequences.rules import CountsFrom, Timing
-from newsletter.sequences.saying import Names, say_condition, say_exits, say_reentry, say_step
+from newsletter.sequences.saying import Names, say_condition, say_entry, say_exits, say_reentry, say_step
 from newsletter.sequences.timing import say, say_amount
 
 # Rules of a draft that hold for every step of it.
-WHOLE = ("min_gap_hours", "evergreen", "reentry", "cooldown_days", "goal", "exits")
+WHOLE = ("min_gap_hours", "evergreen", "reentry", "cooldown_days", "entry", "goal", "exits")
 
 
 def timing_words(draft: Draft, step: DraftStep, new: Timing) -> str:
@@ -48,6 +48,9 @@ def _rules(before: Draft, after: Draft) -> Iterator[str]:
         yield "Whoever had everything waits for new emails" if after.evergreen else "Whoever had everything is finished"
     if (before.reentry, before.cooldown_days) != (after.reentry, after.cooldown_days):
         yield f"Joining again: {say_reentry(after.reentry, after.cooldown_days)}"
+    if dict(before.entry) != dict(after.entry):
+        only = say_entry(after.entry, names_of(after))
+        yield f"{_capital(only)} from now on" if only else "Everybody may join again"
     if dict(before.goal) != dict(after.goal):
         goal = say_condition(after.goal, names_of(after))
         yield f"The goal is reached by those who {goal}" if goal else "No goal any more"

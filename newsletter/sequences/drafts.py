@@ -49,6 +49,7 @@ class Draft:
     evergreen: bool = False
     reentry: str = "never"
     cooldown_days: int = 0
+    entry: Mapping[str, Any] = field(default_factory=dict)
     goal: Mapping[str, Any] = field(default_factory=dict)
     exits: tuple[Mapping[str, Any], ...] = ()
 
@@ -110,6 +111,7 @@ def of_rows(series: models.Sequence, rows: Iterable[models.Step]) -> Draft:
         evergreen=series.evergreen,
         reentry=series.reentry,
         cooldown_days=series.cooldown_days,
+        entry=series.entry,
         goal=series.goal,
         exits=tuple(series.exits),
     )
@@ -131,6 +133,7 @@ def written(draft: Draft) -> dict[str, Any]:
         "evergreen": draft.evergreen,
         "reentry": draft.reentry,
         "cooldown_days": draft.cooldown_days,
+        "entry": dict(draft.entry),
         "goal": dict(draft.goal),
         "exits": [dict(one) for one in draft.exits],
     }

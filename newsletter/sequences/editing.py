@@ -147,7 +147,7 @@ def _write(session: Session, sequence_id: int, draft: Draft, now: datetime) -> D
     series.name, series.description = draft.name[:120], draft.description
     series.min_gap_hours, series.evergreen = draft.min_gap_hours, draft.evergreen
     series.reentry, series.cooldown_days = draft.reentry, draft.cooldown_days
-    series.goal, series.exits = dict(draft.goal), [dict(one) for one in draft.exits]
+    series.entry, series.goal, series.exits = dict(draft.entry), dict(draft.goal), [dict(one) for one in draft.exits]
     rows = {row.id: row for row in queries.all_steps(session, sequence_id)}
     steps = []
     for position, step in enumerate(draft.steps, 1):

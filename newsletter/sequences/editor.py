@@ -139,8 +139,9 @@ def ways_of_moving(shown: Sequence[Line], step_id: int) -> list[tuple[int, str]]
 
 
 def rules_in_words(series: models.Sequence, known: Names) -> Mapping[str, str]:
-    """The rules of a series in words: who leaves early, who may come again, what is never closer together."""
+    """The rules of a series in words: who may join and who again, who leaves early."""
     return {
+        "entry": saying.say_entry(series.entry, known),
         "goal": saying.say_condition(series.goal, known),
         "exits": saying.say_exits(series.exits),
         "reentry": saying.say_reentry(series.reentry, series.cooldown_days),

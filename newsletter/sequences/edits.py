@@ -146,12 +146,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for the whole series: the gap between emails, joining again, evergreen, the goal and the exits."""
+    """What holds for the whole series: the gap between emails, who may join and again, evergreen, goal and exits."""
 
     min_gap_hours: int
     reentry: str
     cooldown_days: int
     evergreen: bool
+    entry: Mapping[str, Any] = field(default_factory=dict)
     goal: Mapping[str, Any] = field(default_factory=dict)
     exits: tuple[Mapping[str, Any], ...] = ()
     structural: ClassVar[bool] = True
@@ -265,6 +266,7 @@ def _read_rules(form: Form) -> Rules:
         reentry=form.get("reentry") or "never",
         cooldown_days=_number(form, "cooldown_days") if form.get("cooldown_days") else 0,
         evergreen=form.get("evergreen") == "yes",
+        entry=stepforms.condition_of(form, "entry"),
         goal=stepforms.condition_of(form, "goal"),
         exits=tuple(stepforms.exits_of(form)),
     )

@@ -38,9 +38,21 @@ class Asked:
 
     @classmethod
     def of(cls, courses: Iterable[Course]) -> Asked:
-        """What the steps, goals and exits of these sequences ask for."""
-        kinds = {kind for course in courses for condition in _conditions(course) for kind in _kinds(condition)}
-        return cls(**dict.fromkeys(kinds, True))
+        """What the steps, goals and exits of these sequences ask for; the entry is asked of those who join alone."""
+        return cls.by(condition for course in courses for condition in _conditions(course))
+
+    @classmethod
+    def by(cls, conditions: Iterable[Condition]) -> Asked:
+        """What these ask for."""
+        return cls(**dict.fromkeys((kind for condition in conditions for kind in _kinds(condition)), True))
+
+    def __or__(self, other: Asked) -> Asked:
+        return Asked(
+            self.tags or other.tags,
+            self.clicks or other.clicks,
+            self.downloads or other.downloads,
+            self.fields or other.fields,
+        )
 
 
 def _conditions(course: Course) -> Iterable[Condition]:
@@ -80,6 +92,11 @@ def load(
         )
         for enrollment_id, subscriber_id in pairs
     }
+
+
+def of_joining(session: Session, course: Course, subscriber_ids: Iterable[int]) -> dict[int, Facts]:
+    """What the entry of a sequence asks about those who would join, by their ids; nothing is read where it has none."""
+    return load(session, [(number, number) for number in subscriber_ids], {}, Asked.by([course.entry]))
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, str]:

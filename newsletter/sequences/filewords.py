@@ -32,7 +32,8 @@ _KEPT: Mapping[str, Callable[[str], str]] = {"tag": tidy_tag, "date": column_nam
 _HOURS = re.compile(r"(\d{1,4})\s*hours?")
 _DAYS = re.compile(r"(\d{1,5})\s*days?")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
-_ABOUT = {"series", "name", "description", "gap", "evergreen", "reentry", "cooldown", "goal", "exits", "triggers"}
+_RULES = {"gap", "evergreen", "reentry", "cooldown", "entry", "goal", "exits"}
+_ABOUT = {"series", "name", "description", "triggers"} | _RULES
 
 
 def refuse_strange(fields: Fields, known: Collection[str], where: str) -> None:
@@ -95,6 +96,7 @@ def rules(fields: Fields, where: str) -> dict[str, Any]:
         "evergreen": _flag(fields, "evergreen", where),
         "reentry": text(fields, "reentry", where) or REENTRY[0],
         "cooldown_days": _amount(fields, "cooldown", where, _DAYS, "30 days", 0),
+        "entry": _entry(fields["entry"], f"{where}: the entry") if fields.get("entry") else {},
         "goal": condition(fields["goal"], f"{where}: the goal") if fields.get("goal") else {},
         "exits": tuple(_exit(one, f"{where}: the exit") for one in _list(fields, "exits", where)),
     }
@@ -114,6 +116,7 @@ def about_fields(draft: Draft, triggers: Sequence[Mapping[str, Any]]) -> dict[st
         "evergreen": draft.evergreen,
         "reentry": draft.reentry if draft.reentry != REENTRY[0] else "",
         "cooldown": _counted(draft.cooldown_days, "day") if draft.cooldown_days else "",
+        "entry": _Line(draft.entry),
         "goal": _Line(draft.goal),
         "exits": [_Line(one) for one in draft.exits],
         "triggers": [_trigger_fields(one) for one in triggers],
@@ -141,9 +144,15 @@ def condition(value: Plain, where: str) -> dict[str, Any]:
     return found
 
 
-def _refuse(problem: str, where: str) -> None:
+def _refuse(problem: str, where: str, like: str = "{tag: vip} or {clicked: any}") -> None:
     if problem:
-        raise SourceError(f"{where}: {problem}", remedy="Write it like {tag: vip} or {clicked: any}.")
+        raise SourceError(f"{where}: {problem}", remedy=f"Write it like {like}.")
+
+
+def _entry(value: Plain, where: str) -> dict[str, Any]:
+    found = condition(value, where)
+    _refuse(conditions.problem_with_entry(found), where, "{tag: vip} or {downloaded: any}")
+    return found
 
 
 def _exit(value: Plain, where: str) -> dict[str, Any]:

@@ -23,7 +23,8 @@ _EMPTY, _NONE = text("'{}'"), text("'[]'")
 class Sequence(Base):
     """A series of emails.
 
-    `goal` is a condition ({}: none) and `exits` are conditions, as in `conditions`; `version` counts structural edits.
+    `entry` ({}: everybody may join) and `goal` ({}: none) are conditions and `exits` are some, as in `conditions`;
+    `version` counts structural edits.
     """
 
     __tablename__ = "sequences"
@@ -39,6 +40,7 @@ class Sequence(Base):
     evergreen: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     reentry: Mapped[str] = mapped_column(String(10), default="never", server_default=text("'never'"))  # Reentry
     cooldown_days: Mapped[int] = mapped_column(default=0, server_default=text("0"))  # between two rounds
+    entry: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY)
     goal: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY)
     exits: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default=_NONE)
     version: Mapped[int] = mapped_column(default=1, server_default=text("1"))

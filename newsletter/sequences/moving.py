@@ -55,6 +55,7 @@ def course(draft: Draft, sequence_id: int, overdue_hours: int) -> Course:
         draft.evergreen,
         draft.reentry,
         draft.cooldown_days,
+        draft.entry,
         draft.goal,
         draft.exits,
         overdue_hours,

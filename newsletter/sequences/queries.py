@@ -143,6 +143,7 @@ def plain_course(row: models.Sequence, steps: tuple[Step, ...], overdue_hours: i
         evergreen=row.evergreen,
         reentry=row.reentry,
         cooldown_days=row.cooldown_days,
+        entry=row.entry,
         goal=row.goal,
         exits=tuple(row.exits),
         overdue_hours=overdue_hours,

@@ -26,7 +26,7 @@ from newsletter.sequences.civil import (
 )
 from newsletter.sequences.conditions import NOTHING_KNOWN, Facts, holds, leaves
 from newsletter.sequences.course import AT_ONCE, END, Course, Kind, Place, Reentry, Step
-from newsletter.sequences.saying import say_exit
+from newsletter.sequences.saying import say_entry, say_exit
 
 __all__ = [
     "ENROLLMENT_WORDS",
@@ -152,10 +152,18 @@ class Round:
     ended_at: datetime | None
 
 
-def why_not_enter(course: Course, last: Round | None, now: datetime) -> str:
-    """Why a person may not enter (again), in words; empty when they may (semantics 3.12)."""
-    if last is None:
-        return ""
+def why_not_enter(course: Course, last: Round | None, facts: Facts, now: datetime) -> str:
+    """Why a person may not enter (again), in words; empty when they may (semantics 3.12).
+
+    The entry is asked of them each time they would begin, and of nobody who is inside.
+    """
+    why_not = _why_not_again(course, last, now) if last is not None else ""
+    if why_not or not course.entry or holds(course.entry, facts):
+        return why_not
+    return say_entry(course.entry)
+
+
+def _why_not_again(course: Course, last: Round, now: datetime) -> str:
     if last.state in {EnrollmentState.ACTIVE, EnrollmentState.CAUGHT_UP}:
         return "they are in it already"
     if course.reentry == Reentry.NEVER:

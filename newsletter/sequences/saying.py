@@ -68,6 +68,18 @@ def _say_field(condition: Mapping[str, Any], no: bool) -> str:
     return f"have a field “{name}” that is {'not ' if no else ''}“{value}”"
 
 
+def say_entry(entry: Mapping[str, Any], names: Names = NOBODY_KNOWN) -> str:
+    """Who may join, like “only those who have the tag “client” join”; empty when everybody may."""
+    asked = say_condition(entry, names)
+    return f"only those who {asked} join" if asked else ""
+
+
+def say_not_joined(series: str, why: str, *, again: bool) -> str:
+    """What the history of a person says who would have joined a series; `again` when they were in it before."""
+    what = f"begin the series “{series}” again" if again else f"join the series “{series}”"
+    return f"Did not {what}: {why}"
+
+
 def say_exit(exit_on: Mapping[str, Any]) -> str:
     """Why somebody left a series early, like “they get the tag “client””."""
     if "tagged" in exit_on:

@@ -20,6 +20,7 @@ IF_KINDS = {
     "downloaded": "they downloaded",
     "field": "one of their fields",
 }
+ENTRY_KINDS = {name: words for name, words in IF_KINDS.items() if name != "clicked"}  # nobody outside has clicked
 COMPARISONS = {"equals": "is", "contains": "contains", "set": "is filled in"}
 
 
