@@ -112,5 +112,5 @@ class Occasion(Base):
     subscriber_id: Mapped[int] = mapped_column(ForeignKey("subscribers.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(10))  # rules.Happened
     what: Mapped[str] = mapped_column(String(80), default="")  # the form's or gift's short name, or the tag
-    at: Mapped[datetime]
+    at: Mapped[datetime]  # not looked at before
     crowd: Mapped[bool] = mapped_column(default=False)  # one of many at once, from a file (semantics 3.19)

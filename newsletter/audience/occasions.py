@@ -59,18 +59,25 @@ def to_selected(session: Session, people: Select[int], kind: Happened, what: str
     after_commit(session, wake)
 
 
-def any_waiting(session: Session) -> bool:
+def any_waiting(session: Session, now: datetime) -> bool:
     """Whether anything is there to be taken."""
-    return session.scalar(select(Occasion.id).limit(1)) is not None
+    return session.scalar(select(Occasion.id).where(Occasion.at <= now).limit(1)) is not None
 
 
-def take(session: Session, limit: int) -> list[Told]:
-    """Take away up to `limit` of these, the oldest first; if the transaction fails they are there again.
+def take(session: Session, limit: int, now: datetime) -> list[Told]:
+    """Take away up to `limit` of what has happened by now, the oldest first; it is back if the transaction fails.
 
     Two workers never get the same, and none waits for the other.
     """
     # As a common table expression it is asked once; as a plain subquery PostgreSQL may ask it per row.
-    oldest = select(Occasion.id).order_by(Occasion.id).limit(limit).with_for_update(skip_locked=True).cte("oldest")
+    oldest = (
+        select(Occasion.id)
+        .where(Occasion.at <= now)
+        .order_by(Occasion.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("oldest")
+    )
     columns = Occasion.id, Occasion.subscriber_id, Occasion.kind, Occasion.what, Occasion.at, Occasion.crowd
     taken = delete(Occasion).where(Occasion.id.in_(select(oldest.c.id))).returning(*columns)
     rows = session.connection().execute(taken)

@@ -36,6 +36,7 @@ class Happened(StrEnum):
     TAG = "tag"  # got a tag
     UNTAG = "untag"  # lost a tag
     FIELD = "field"  # a custom field of theirs was set or changed
+    CLICK = "click"  # pressed a link in an email themselves
     ZONE = "zone"  # their time zone was changed
     ASKED = "asked"  # an operator wants them in a series, one of many
 

@@ -26,7 +26,7 @@ from newsletter.sequences.models import Trigger, TriggerDate
 from newsletter.sequences.triggers import Kind, Opening
 
 # What goals and exits may ask about.
-FACTS = frozenset({Happened.TAG, Happened.UNTAG, Happened.MAGNET, Happened.FIELD})
+FACTS = frozenset({Happened.TAG, Happened.UNTAG, Happened.MAGNET, Happened.FIELD, Happened.CLICK})
 
 
 def checked(sequence_id: int, kind: str, what: str, config: Mapping[str, Any]) -> Opening:
@@ -109,7 +109,7 @@ def ask_tagged(session: Session, sequence_id: int, tag: str, now: datetime) -> N
 
 def take_in(session: Session, now: datetime, limit: int) -> int:
     """Look at up to `limit` things that just happened; who is to join because of them joins; returns how many."""
-    told = occasions.take(session, limit)
+    told = occasions.take(session, limit, now)
     if not told:
         return 0
     # After the taking: a trigger that was made before this happened is seen, whoever committed first.

@@ -39,7 +39,7 @@ def anything_new(session: Session, now: datetime, studio_zone: str) -> bool:
     """Whether there is anything for the sweep to do; costs the same however many people there are."""
     unread = exists().where(_unread(studio_zone))
     due = exists().where(TriggerDate.next_at <= now)
-    return occasions.any_waiting(session) or bool(session.scalar(select(or_(unread, due))))
+    return occasions.any_waiting(session, now) or bool(session.scalar(select(or_(unread, due))))
 
 
 def _unread(studio_zone: str) -> ColumnElement[bool]:

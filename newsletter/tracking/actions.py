@@ -10,7 +10,9 @@ from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import queries as accounts
+from newsletter.audience import occasions
 from newsletter.audience import queries as audience
+from newsletter.audience.rules import Happened
 from newsletter.tracking import queries, rules
 from newsletter.tracking.models import Click, Link
 from newsletter.tracking.rules import Seen
@@ -35,6 +37,8 @@ def link_ids(session: Session, urls: Collection[str]) -> dict[str, int]:
 def record_clicks(session: Session, seen: Sequence[Seen]) -> int:
     """Keep what was opened, and find out programs by their haste; returns how many were kept.
 
+    Upper rooms are told of readers' clicks, but not before it is sure that no program opened the email's other links.
+
     Nothing is kept while the studio does not count clicks, and nothing of people who are erased.
     """
     if not accounts.studio(session).track_clicks:
@@ -45,6 +49,8 @@ def record_clicks(session: Session, seen: Sequence[Seen]) -> int:
         columns = ("delivery_id", "subscriber_id", "link_id", "at", "robot")
         session.execute(insert(Click), [{name: getattr(one, name) for name in columns} for one in kept])
         _mark_bursts(session, {one.delivery_id for one in kept}, min(one.at for one in kept))
+        readers = {one.subscriber_id: [""] for one in kept if not one.robot}
+        occasions.to_many(session, readers, Happened.CLICK, max(one.at for one in kept) + rules.BURST, crowd=False)
     return len(kept)
 
 

@@ -82,7 +82,7 @@ def test_a_field_is_set_changed_and_taken_away_and_told_of(app: Flask) -> None:
         assert person is not None
         assert person.fields == kept
     with transaction() as session:
-        told = [(one.kind, one.what) for one in occasions.take(session, 10)]
+        told = [(one.kind, one.what) for one in occasions.take(session, 10, NOW)]
     assert told == [(Happened.FIELD, name) for name in ("birthday", "shoe_size", "birthday", "birthday")]
 
 

@@ -17,7 +17,6 @@ from newsletter.audience import queries as people
 from newsletter.audience.models import Subscriber
 from newsletter.database.engine import db, transaction
 from newsletter.delivery import jobs as delivery_jobs
-from newsletter.delivery.rules import State
 from newsletter.sequences import actions, editing, edits, jobs, queries, wording
 from newsletter.sequences.models import Enrollment, Sequence, Step
 from newsletter.sequences.moving import AtOnce, Choices
@@ -148,57 +147,6 @@ def test_a_tag_of_a_step_is_seen_by_the_readers_other_series_in_the_same_turn(ap
         join(series, alice)
     run(MONDAY + timedelta(days=3))
     assert [subject for subject, _ in sent(alice)] == ["x"]
-
-
-@pytest.mark.parametrize("planned", [False, True])
-def test_3_13_who_takes_an_exit_leaves_at_once_and_gets_nothing_that_was_planned(app: Flask, planned: bool) -> None:
-    series = build("core", mail("a"), mail("b"), exits=[{"tagged": "client"}, {"untagged": "curious"}])
-    alice, bob, charlie = person("Alice"), person("Bob"), person("Charlie")
-    for number in (alice, bob, charlie):
-        tag(number, "curious")
-        join(series, number)
-    moment = MONDAY + timedelta(days=1)
-    if planned:
-        with clock.standing_at(moment):
-            jobs.plan_due()
-    tag(bob, "client", moment)
-    with transaction() as session:
-        audience.remove_tag(session, charlie, "curious", moment)
-    with transaction() as session:
-        assert actions.reconsider(session, [alice, bob, charlie], moment) == 2
-    for number, why in ((bob, "they get the tag “client”"), (charlie, "they lose the tag “curious”")):
-        assert ways(number) == [("core", 1, EnrollmentState.EXITED, why)]
-        assert [row.state for row in emails(number)] == [State.CANCELED] * planned
-    run(MONDAY + timedelta(days=4))
-    assert [sent(number) != [] for number in (alice, bob, charlie)] == [True, False, False]
-
-
-def test_3_13_an_exit_is_asked_again_at_the_moment_of_sending(app: Flask) -> None:
-    """As it is when a worker has planned the email before anybody looked at the new tag."""
-    series = build("core", mail("a"), mail("b"), goal={"tag": "client"})
-    charlie = person("Charlie")
-    join(series, charlie)
-    with clock.standing_at(MONDAY + timedelta(days=1)):
-        jobs.plan_due()
-        tag(charlie, "client")
-        while jobs.plan_due() + delivery_jobs.send_due():
-            pass
-    (email,) = emails(charlie)
-    assert (email.state, email.state_why) == (State.CANCELED, "Left the series: goal reached")
-    assert ways(charlie) == [("core", 1, EnrollmentState.EXITED, "goal reached")]
-
-
-def test_3_13_a_goal_reached_while_waiting_ends_it_when_the_step_is_due(app: Flask) -> None:
-    series = build("core", mail("a", 0), mail("b"), goal={"field": "plan", "is": "set"})
-    alice, bob = person("Alice"), person("Bob")
-    for number in (alice, bob):
-        join(series, number)
-    turn(MONDAY)
-    with transaction() as session:
-        session.get_one(Subscriber, alice).fields = {"plan": "gold"}
-    run(MONDAY + timedelta(days=2))
-    assert ways(alice) == [("core", 1, EnrollmentState.EXITED, "goal reached")]
-    assert ways(bob) == [("core", 1, EnrollmentState.FINISHED, "")]
 
 
 def test_3_12_after_completion_it_begins_again_as_another_round(app: Flask) -> None:

@@ -103,7 +103,7 @@ def test_a_confirmed_sign_up_on_a_form_begins_the_series(app: Flask, series: int
     assert joined(alice) == []  # asked, but has not confirmed
     with transaction() as session:
         signup.confirm(session, 1, "a secret of thirty-two characters!", at("2026-03-02T11:00"))
-    enter()
+    enter(at("2026-03-02T11:00"))
     assert joined(alice) == [("form:class", at("2026-03-02T11:00"))]
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import Select, literal, select, union_all
 
 from newsletter.accounts import actions as accounts
 from newsletter.accounts import queries as studio
+from newsletter.audience import occasions
 from newsletter.audience.models import Subscriber
-from newsletter.audience.rules import Status
+from newsletter.audience.rules import Happened, Status
 from newsletter.database.engine import db, transaction
 from newsletter.tracking import actions, queries
 from newsletter.tracking.models import Click, Link
@@ -90,6 +91,13 @@ def test_two_links_of_one_email_within_a_second_are_a_programs_also_across_write
     assert set(robots().values()) == {False}
     record(post.click(post.hips, at=NOW + SECOND / 2), post.click(post.hips, at=NOW + SECOND / 2, bob=True))
     assert list(robots().values()) == [True, False, True, False]
+
+
+def test_upper_rooms_are_told_of_readers_when_no_other_link_can_follow_within_a_second(app: Flask, post: Post) -> None:
+    record(post.click(), post.click(post.hips, bob=True, robot=True))
+    for moment, told in ((NOW + SECOND / 2, []), (NOW + SECOND, [(post.alice, Happened.CLICK)])):
+        with transaction() as session:
+            assert [(one.subscriber_id, one.kind) for one in occasions.take(session, 10, moment)] == told
 
 
 def test_clicks_that_come_in_late_mark_the_ones_before_and_after(app: Flask, post: Post) -> None:
