@@ -26,6 +26,11 @@ def record(
     session.add(AuditEntry(at=now, operator_id=by, action=action, subject=subject, detail=dict(detail)))
 
 
+def told(text: str) -> str:
+    """What an operator typed as the audit log may hold it: on one line, at most 300 characters, without an address."""
+    return " ".join(text.replace("@", " at ").split())[:300]
+
+
 def ensure_studio(session: Session) -> Studio:
     """The studio's row, made with every default when it is missing."""
     found = session.get(Studio, queries.STUDIO_ID)

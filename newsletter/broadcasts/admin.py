@@ -65,6 +65,7 @@ def create() -> AnyResponse:
             draft = actions.copy(session, int(key), by=by, now=now)
         else:
             draft = actions.write(session, starts.text_of(key if kind == "shipped" else ""), by=by, now=now)
+        _record(session, "broadcast.begun", draft.id)
     return redirect(url_for("broadcasts.edit", broadcast_id=draft.id))
 
 
@@ -95,7 +96,10 @@ def _typed() -> Text:
 def save(broadcast_id: int) -> AnyResponse:
     """Keep the words; then stay, go on to whom and when, or send a test to the operator."""
     with transaction() as session:
+        before = queries.find(session, broadcast_id).source
         source = actions.rewrite(session, broadcast_id, _typed()).source
+        if source != before:
+            _record(session, "broadcast.edited", broadcast_id)
     then = request.form.get("then", "")
     if then == "aim":
         return redirect(url_for("broadcasts.aim", broadcast_id=broadcast_id))
@@ -247,8 +251,7 @@ def queue(broadcast_id: int) -> AnyResponse:
 
 
 def _why() -> str:
-    # The audit log holds no addresses.
-    return " ".join(request.form.get("why", "").replace("@", " at ").split())[:300]
+    return accounts.told(request.form.get("why", ""))
 
 
 @bp.post("/<int:broadcast_id>/pause")
@@ -302,6 +305,7 @@ def copy(broadcast_id: int) -> AnyResponse:
     """Begin a draft with the same words."""
     with transaction() as session:
         draft = actions.copy(session, broadcast_id, by=current_operator().id, now=clock.now())
+        _record(session, "broadcast.begun", draft.id)
     return redirect(url_for("broadcasts.edit", broadcast_id=draft.id))
 
 
@@ -310,5 +314,6 @@ def delete(broadcast_id: int) -> AnyResponse:
     """Throw a draft away."""
     with transaction() as session:
         actions.delete_draft(session, broadcast_id)
+        _record(session, "broadcast.deleted", broadcast_id)
     flash("The draft is gone.")
     return redirect(url_for("broadcasts.emails"))

@@ -24,10 +24,12 @@ def begin(session: Session, name: str, description: str, now: datetime) -> Seque
     return series
 
 
-def rename(session: Session, sequence_id: int, name: str, description: str) -> None:
-    """Another name and description; its slug stays, because links and files know it by that."""
+def rename(session: Session, sequence_id: int, name: str, description: str) -> bool:
+    """Another name and description, not another slug: links and files know it by that. Returns whether one is new."""
     series = queries.sequence(session, sequence_id)
-    series.name, series.description = checked_name(name), description.strip()
+    before, after = (series.name, series.description), (checked_name(name), description.strip())
+    series.name, series.description = after
+    return before != after
 
 
 def checked_name(name: str) -> str:
