@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
+from newsletter.delivery.smtp import lookup
 from newsletter.delivery.smtp.envelope import Outgoing
 from newsletter.delivery.smtp.events import Answer, Event, Over, Secure
 from newsletter.delivery.smtp.handshake import LOCAL, Unusable
@@ -29,7 +30,7 @@ RECORD = 16384
 class Patience:
     """How long we wait, in seconds; shorter than RFC 5321 section 4.5.3.2: a worker's lease is minutes."""
 
-    connect: float = 15  # for each address
+    connect: float = 15  # for each address; for the first one with the time it took to look up the name
     greeting: float = 60  # TLS included
     command: float = 60
     data: float = 60  # without the relay reading a single byte
@@ -56,10 +57,12 @@ class Phase(Enum):
     CLOSED = auto()
 
 
-def places(smtp: Smtp) -> list[Place]:
+def places(smtp: Smtp, patience: Patience) -> list[Place]:
     """Where the relay can be reached, in the order to try (RFC 6724); raises Unusable."""
     try:
-        found = socket.getaddrinfo(smtp.host, smtp.port, type=socket.SOCK_STREAM)
+        found = lookup.addresses(smtp.host, smtp.port, patience.connect)
+    except TimeoutError as problem:
+        raise Unusable(f"{smtp.host}:{smtp.port}", f"its name could not be looked up: {problem}.") from problem
     except OSError as problem:
         raise Unusable(f"{smtp.host}:{smtp.port}", f"its name is not known ({words(problem)}).") from problem
     return [Place(family, address) for family, _, _, _, address in found]

@@ -49,8 +49,9 @@ class Exchange:
 
     def __enter__(self) -> Self:
         """Open the first connection; raises RelayError."""
-        self._places = places(self._smtp)
-        self._open(monotonic())
+        began = monotonic()
+        self._places = places(self._smtp, self._patience)
+        self._open(began)
         while self.problem is None and not any(line.is_ready for line in self._lines):
             self._drive(self._tick)
         if self.problem is not None:
