@@ -18,7 +18,7 @@ def questions() -> Iterator[list[tuple[str, Any]]]:
 
     def listen(_connection: object, _cursor: object, statement: str, given: Any, _context: object, many: bool) -> None:
         if not statement.startswith("BEGIN"):  # which SQLite is told and PostgreSQL is not
-            asked.append((statement, given[0] if many else given))
+            asked.append((statement, given[0] if many and isinstance(given, list) else given))
 
     with heard("before_cursor_execute", listen):
         yield asked

@@ -58,17 +58,17 @@ def _welcome(
     readers = people.readers(session, list(crowd))
     before = ready.last_rounds(session, series.id, list(crowd))
     known = facts.of_joining(session, course, readers)
-    welcome = []
+    welcome, kept_out = [], {}
     for reader in (readers[number] for number in crowd if number in readers):
         if audience_rules.why_not_marketing(reader.status, reader.marketing):
             continue
         last = before.get(reader.id)
         why_not = rules.why_not_enter(course, ready.plain_round(last) if last else None, known[reader.id], now)
         if why_not:
-            detail = saying.say_not_joined(series.name, why_not, again=last is not None)
-            audience.note(session, reader.id, "series", detail, now)
+            kept_out[reader.id] = saying.say_not_joined(series.name, why_not, again=last is not None)
         else:
             welcome.append((reader, last.round + 1 if last else 1))
+    audience.note_each(session, "series", kept_out, now)
     return welcome
 
 
