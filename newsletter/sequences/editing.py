@@ -37,16 +37,16 @@ class Outdated(InputError):
 
 
 class Unconfirmed(InputError):
-    """An edit would make more readers due at once than the operator has seen; `count` is how many."""
+    """An edit, or taking one back, would make more readers due at once than was seen; `count` is how many."""
 
     status = 409
     title = "Please look again"
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, remedy: str = "Confirm that number, or choose something else for them.") -> None:
         super().__init__(
             f"{count:,} {'person' if count == 1 else 'people'} would get an email at once.",
             means="Nothing was changed.",
-            remedy="Look at the change again, and confirm that number or choose something else for them.",
+            remedy=f"Look at the change again. {remedy}",
         )
         self.count = count
 
@@ -227,7 +227,7 @@ def undo(
     others = foresight.present(session, way, foreseen, now)
     hurried = versions.hurried_back(session, edit.id, now) + len(others.hurried)
     if hurried > confirmed:
-        raise Unconfirmed(hurried)
+        raise Unconfirmed(hurried, "Press “Take it back” again if they may get it, or leave everything as it is.")
     placing.back(session, edit.id)
     placing.place(session, others.places, _new_ids(way.after, after), now, None)
     accounts.record(session, "series.undone", by=operator_id, now=now, subject=f"series:{sequence_id}", version=number)

@@ -82,6 +82,7 @@ def test_3_9_those_due_at_once_are_counted_and_must_be_confirmed(operator: Flask
     code, page = ask(operator, series, "edits/apply", **sooner, at_once="now", seen=2)
     assert code == 409
     assert "2 people would get an email at once." in page
+    assert "Confirm that number, or choose something else for them." in page
     assert versions_of(series) == []
     join(series, person("Charlie"))
     code, page = ask(operator, series, "edits/apply", **sooner, at_once="now", seen=2, agree="yes")
@@ -257,6 +258,9 @@ def test_3_9_an_undo_says_how_many_it_makes_due_at_once_and_waits_for_that_to_be
         session.execute(update(SequenceMove).values(due_at=at("2026-03-03T07:00")))
     code, page = ask(operator, series, f"versions/{number}/undo")
     assert (code, "1 person would get an email at once" in page) == (409, True)
+    assert "Nothing was changed. Look at the change again. Press “Take it back” again if they may get it" in page
+    assert "something else for them" not in page, "there is nothing else to choose"
+    assert page.count("Take it back</") == 2, "the button that is spoken of"
     assert enrollment(alice).next_due_at == at("2026-04-01T10:00")
     with clock.standing_at(NOW):
         page = operator.get(f"/admin/sequences/{series}/versions").text
