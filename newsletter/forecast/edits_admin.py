@@ -105,9 +105,7 @@ def apply(sequence_id: int) -> str | Response | tuple[str, int]:
     session = db.session()
     try:
         editing.check_version(session, sequence_id, _version())
-        before = versions.current(session, sequence_id)
-        edit = edits.read(_form(), before)
-        editing.check_leads(session, before, edit.on(before))
+        edit = edits.read(_form(), versions.current(session, sequence_id))
         return _apply(sequence_id, edit, UNTIL_SENT)
     except Unconfirmed as problem:
         return _impact_page(session, sequence_id, versions.current(session, sequence_id), edit, problem)

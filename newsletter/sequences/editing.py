@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from newsletter.accounts import actions as accounts
@@ -74,7 +75,7 @@ def apply(
     if after == before and not choices.finished:
         return None
     number = next_version(session, sequence_id)
-    written = _write(session, sequence_id, after, now)
+    written = _write(session, sequence_id, before, after, now)
     kept = note(session, sequence_id, number, edit.words(before), before, written, operator_id, now)
     found = foresight.present(session, Way(sequence_id, before, after, choices), foreseen, now)
     if choices.at_once == AtOnce.NOW and len(found.hurried) > choices.confirmed:
@@ -110,7 +111,8 @@ def _new_ids(after: Draft, written: Draft) -> dict[int, int]:
 
 def begin(session: Session, sequence_id: int, draft: Draft, now: datetime) -> None:
     """Give a new sequence its first content: nobody is in it, and there is nothing before it to go back to."""
-    _write(session, sequence_id, Replace(draft).on(versions.current(session, sequence_id)), now)
+    before = versions.current(session, sequence_id)
+    _write(session, sequence_id, before, Replace(draft).on(before), now)
 
 
 def guard(session: Session, sequence_id: int, expected: int | None) -> None:
@@ -141,8 +143,13 @@ def next_version(session: Session, sequence_id: int) -> int:
     return series.version
 
 
-def _write(session: Session, sequence_id: int, draft: Draft, now: datetime) -> Draft:
+def _write(session: Session, sequence_id: int, before: Draft, draft: Draft, now: datetime) -> Draft:
     """Make the rows say what `draft` says; returns it with the ids of its new steps."""
+    if any(step.kind == "move" for step in draft.living):
+        # One after another: two edits at once would each lead people half way round, and neither see the other's.
+        first = select(models.Sequence.id).order_by(models.Sequence.id).limit(1)
+        session.execute(first.with_for_update(key_share=True))
+    check_leads(session, before, draft)
     series = queries.sequence(session, sequence_id)
     series.name, series.description = draft.name[:120], draft.description
     series.min_gap_hours, series.evergreen = draft.min_gap_hours, draft.evergreen
@@ -217,7 +224,7 @@ def undo(
         raise Refused(why, means="Nothing was changed.", remedy="Make the opposite change instead.")
     way = _way_back(session, sequence_id, edit)
     number = next_version(session, sequence_id)
-    after = _write(session, sequence_id, way.after, now)
+    after = _write(session, sequence_id, way.before, way.after, now)
     ways = ways_in.kept(session, sequence_id)
     ways_in.take_back(session, edit, now)
     back_to = (ways, ways_in.kept(session, sequence_id)) if "triggers" in edit.before else None
