@@ -132,10 +132,11 @@ def change_settings(session: Session, values: dict[str, Any], *, by: int, now: d
     """Keep checked settings (see settings_form); returns the names of those that changed."""
     studio = ensure_studio(session)
     changed = [name for name, value in values.items() if getattr(studio, name) != value]
+    zones = {"zone_was": studio.timezone, "zone_is": values["timezone"]} if "timezone" in changed else {}
     for name in changed:
         setattr(studio, name, values[name])
     if changed:
-        record(session, "settings.changed", by=by, now=now, subject="studio:1", fields=changed)
+        record(session, "settings.changed", by=by, now=now, subject="studio:1", fields=changed, **zones)
     return changed
 
 

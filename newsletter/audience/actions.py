@@ -51,6 +51,14 @@ def note_each(session: Session, kind: str, details: Mapping[int, str], now: date
         session.execute(insert(SubscriberEvent), rows)
 
 
+def set_zone(session: Session, person: Subscriber, zone: str, now: datetime) -> None:
+    """Keep another time zone of a person, "" for the studio's; what is planned for them moves (semantics 3.8)."""
+    if person.timezone != zone:
+        note(session, person.id, "time zone", rules.zone_words(person.timezone, zone), now)
+        person.timezone = zone
+        occasions.happened(session, person.id, Happened.ZONE, "", now)
+
+
 def record_consent(session: Session, **record: Any) -> Consent:
     """Keep what a person just agreed to; `record` are the columns of a consent."""
     consent = Consent(**record)
@@ -186,8 +194,7 @@ def merge(
     keep.marketing = keep.marketing and drop.marketing
     keep.first_name, keep.last_name = keep.first_name or drop.first_name, keep.last_name or drop.last_name
     if drop.timezone and not keep.timezone:
-        keep.timezone = drop.timezone
-        occasions.happened(session, keep_id, Happened.ZONE, "", now)
+        set_zone(session, keep, drop.timezone, now)
     if drop.fields.keys() - keep.fields.keys():
         keep.fields = {**drop.fields, **keep.fields}
         occasions.happened(session, keep_id, Happened.FIELD, "", now)

@@ -78,6 +78,4 @@ def correct(
         raise InputError("There is no such time zone.", remedy="Choose one from the list, or none.")
     person = session.get_one(Subscriber, subscriber_id)
     person.first_name, person.last_name = rules.tidy_name(first_name), rules.tidy_name(last_name)
-    if person.timezone != timezone:
-        person.timezone = timezone
-        occasions.happened(session, subscriber_id, Happened.ZONE, "", now)
+    actions.set_zone(session, person, timezone, now)

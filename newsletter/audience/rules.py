@@ -112,6 +112,12 @@ def is_zone(name: str) -> bool:
     return bool(name)
 
 
+def zone_words(before: str, after: str) -> str:
+    """That a person's clock is another one now; who has no zone has the studio's."""
+    old, new = (zone.replace("_", " ") or "the studio's" for zone in (before, after))
+    return f"Time zone changed from {old} to {new}"
+
+
 def column_name(heading: str) -> str:
     """A column's name from its heading in a file: `E-Mail` is email, `Shoe size` the custom field shoe_size."""
     name = _NOT_IN_NAMES.sub("_", _one_line(heading).casefold()).strip("_")[:LONGEST_TAG]

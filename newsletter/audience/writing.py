@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from newsletter.addresses import Address
-from newsletter.audience import occasions, queries, rules
+from newsletter.audience import actions, occasions, queries, rules
 from newsletter.audience.models import Consent, Subscriber, SubscriberEvent, SubscriberTag, Tag
 from newsletter.audience.rules import Happened, Status
 from newsletter.work.claims import insert_rows
@@ -50,7 +50,8 @@ def write_people(session: Session, rows: Sequence[Row], known: Mapping[str, Subs
     """
     new = [_new(row, errand) for row in rows if row.address.key not in known]
     insert_rows(session, Subscriber, new, unique=[Subscriber.email_key])
-    changed = {row.address.key: _changes(known.get(row.address.key), row) for row in rows}
+    fields = [row.address.key for row in rows if _brings_fields(known.get(row.address.key), row)]
+    moved = {row.address.key: words for row in rows if (words := _moved(known.get(row.address.key), row))}
     attested = [row for row in rows if errand.attest and _is_undecided(known.get(row.address.key))]
     for row in rows:
         if row.address.key in known:
@@ -61,10 +62,9 @@ def write_people(session: Session, rows: Sequence[Row], known: Mapping[str, Subs
         session.execute(insert(Consent), [_consent(row, ids[row.address.key], errand) for row in attested])
     if rows:
         session.execute(insert(SubscriberEvent), [_event(ids[row.address.key], errand.now) for row in rows])
-    for kind in (Happened.FIELD, Happened.ZONE):
-        occasions.to_many(
-            session, {ids[key]: [""] for key, kinds in changed.items() if kind in kinds}, kind, errand.now
-        )
+    actions.note_each(session, "time zone", {ids[key]: words for key, words in moved.items()}, errand.now)
+    occasions.to_many(session, {ids[key]: [""] for key in fields}, Happened.FIELD, errand.now)
+    occasions.to_many(session, {ids[key]: [""] for key in moved}, Happened.ZONE, errand.now)
     _tag(session, {ids[row.address.key]: _tags(row, errand) for row in rows}, errand.now)
     return list(ids.values())
 
@@ -89,12 +89,16 @@ def _new(row: Row, errand: Errand) -> dict[str, Any]:
     }
 
 
-def _changes(person: Subscriber | None, row: Row) -> set[Happened]:
-    """What this row makes different about a person, beyond that they are new."""
+def _brings_fields(person: Subscriber | None, row: Row) -> bool:
     before = person.fields if person else {}
-    fields = {Happened.FIELD} if any(before.get(name) != value for name, value in row.fields.items()) else set()
-    zone = {Happened.ZONE} if person and row.timezone and row.timezone != person.timezone else set()
-    return fields | zone
+    return any(before.get(name) != value for name, value in row.fields.items())
+
+
+def _moved(person: Subscriber | None, row: Row) -> str:
+    """Which time zone this row gives somebody known instead of which, in words; empty when it gives none."""
+    if person is None or row.timezone in {"", person.timezone}:
+        return ""
+    return rules.zone_words(person.timezone, row.timezone)
 
 
 def _update(person: Subscriber, row: Row, errand: Errand) -> None:

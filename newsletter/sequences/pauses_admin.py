@@ -114,7 +114,10 @@ def rests_of(sequence_id: int) -> list[tuple[str, str, str, datetime]]:
 
 
 def _how(entry: AuditEntry) -> str:
-    return f": {entry.detail['how']}" if entry.detail.get("how") else ""
+    said = entry.detail
+    if "zone_was" in said:
+        return f" from {said['zone_was']} to {said['zone_is']}".replace("_", " ")
+    return f": {said['how']}" if said.get("how") else ""
 
 
 @bp.get("")

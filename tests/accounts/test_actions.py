@@ -115,6 +115,18 @@ def test_settings_are_kept_and_their_names_written_down(app: Flask) -> None:
     assert (entry.operator_id, entry.detail) == (alice.id, {"fields": ["name", "postal_address"]})
 
 
+def test_3_8_another_zone_of_the_studio_is_written_down_with_the_one_it_was(app: Flask) -> None:
+    alice = make_alice()
+    for zone in ("Europe/Lisbon", "Asia/Tokyo"):
+        with transaction() as session:
+            actions.change_settings(session, {"timezone": zone}, by=alice.id, now=clock.now())
+    told = select(AuditEntry.detail).where(AuditEntry.action == "settings.changed").order_by(AuditEntry.id)
+    assert [(detail["zone_was"], detail["zone_is"]) for detail in db.session.scalars(told)] == [
+        ("UTC", "Europe/Lisbon"),
+        ("Europe/Lisbon", "Asia/Tokyo"),
+    ]
+
+
 def test_the_audit_log_takes_no_address(app: Flask) -> None:
     with pytest.raises(ValueError, match="no addresses"), transaction() as session:
         actions.record(session, "subscriber.erased", by=None, now=clock.now(), who="bob@example.org")

@@ -67,6 +67,29 @@ def test_a_name_and_a_zone_are_corrected(app: Flask) -> None:
         by_hand.correct(session, person_id, "", "", "Europe/Atlantis", NOW)
 
 
+def test_3_8_another_zone_stands_in_the_history_with_the_one_it_was(app: Flask) -> None:
+    person_id = add("bob@example.org")
+    for zone in ("Europe/Lisbon", "Europe/Lisbon", "America/New_York", ""):
+        with transaction() as session:
+            by_hand.correct(session, person_id, "Bob", "", zone, NOW)
+    assert [line.text for line in queries.history(db.session(), person_id) if line.kind == "time zone"] == [
+        "Time zone changed from the studio's to Europe/Lisbon",
+        "Time zone changed from Europe/Lisbon to America/New York",
+        "Time zone changed from America/New York to the studio's",
+    ]
+    with transaction() as session:
+        assert [one.kind for one in occasions.take(session, 10, NOW)] == [Happened.ZONE] * 3
+
+
+def test_3_8_the_zone_of_a_record_that_is_merged_stands_in_the_history(app: Flask) -> None:
+    kept, dropped = add("bob@example.org"), add("bob@example.net")
+    with transaction() as session:
+        by_hand.correct(session, dropped, "Bob", "", "Asia/Tokyo", NOW)
+        actions.merge(session, kept, dropped, absorb=[], secret=current().secret_key, now=NOW)
+    told = [line.text for line in queries.history(db.session(), kept) if line.kind == "time zone"]
+    assert told == ["Time zone changed from the studio's to Asia/Tokyo"] * 2, "that of either record"
+
+
 def test_a_field_is_set_changed_and_taken_away_and_told_of(app: Flask) -> None:
     person_id = add("bob@example.org")
     for name, value, kept in (

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from newsletter import tokens
-from newsletter.audience import actions, importing, queries
+from newsletter.audience import actions, importing, occasions, queries
 from newsletter.audience.importing import ImportResult, import_csv
 from newsletter.audience.models import Consent, Subscriber, SubscriberEvent
-from newsletter.audience.rules import Status
+from newsletter.audience.rules import Happened, Status
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery
 from newsletter.errors import InputError
@@ -148,6 +148,22 @@ def test_people_who_are_here_already_are_completed_and_what_is_empty_stays(app: 
     assert (read(BOB).status, read(BOB).marketing) == (Status.CONFIRMED, True)
     assert len(queries.consents(db.session(), 1)) == 0
     assert len(queries.consents(db.session(), 2)) == 1
+
+
+def test_3_8_another_zone_from_a_file_stands_in_the_history_with_the_one_it_was(app: Flask) -> None:
+    with transaction() as session:
+        for address, zone in ((ALICE, "Europe/Berlin"), (BOB, "")):
+            person(session, address).timezone = zone
+    bring(f"email,timezone\n{ALICE},Europe/Lisbon\n{BOB},America/New_York\n{CHARLIE},Asia/Tokyo\n")
+    bring(f"email,timezone\n{ALICE},Europe/Lisbon\n{BOB},\n")
+    told = select(SubscriberEvent.subscriber_id, SubscriberEvent.detail).where(SubscriberEvent.kind == "time zone")
+    assert [tuple(row) for row in db.session.execute(told.order_by(SubscriberEvent.id))] == [
+        (1, "Time zone changed from Europe/Berlin to Europe/Lisbon"),
+        (2, "Time zone changed from the studio's to America/New York"),
+    ]
+    with transaction() as session:
+        moved = [one.subscriber_id for one in occasions.take(session, 10, NOW) if one.kind == Happened.ZONE]
+    assert moved == [1, 2]
 
 
 def test_importing_the_same_file_again_changes_nothing(app: Flask) -> None:

@@ -111,13 +111,13 @@ def test_3_2_pauses_and_zones_stand_beside_the_edits_with_how_to_take_them_back(
     for where in (f"/series/{series}", "", f"/person/{alice}"):
         operator.post(f"/admin/sequences/pauses{where}", data={"do": "pause"})
     operator.post(f"/admin/sequences/pauses/series/{series}", data={"do": "skip"})
-    operator.post("/admin/settings/zone", data={"timezone": "Asia/Tokyo"})
+    operator.post("/admin/settings/zone", data={"timezone": "America/New_York"})
     told = page(operator, history).partition("Pauses and time zones")[2]
     for words in (
         "This series was paused.</strong> End the pause to take it back.",
         "All series were paused.</strong>",
         f"The pause of this series ended: {CHOICE_WORDS[Choice.SKIP][0]}.</strong> Pause it again",
-        "time zone was changed.</strong> Choose the former one in Settings",
+        "time zone was changed from UTC to America/New York.</strong> Choose the former one in Settings",
     ):
         assert words in told, words
     assert told.count("<li ") == 4, "one person's pause stands with that person"
