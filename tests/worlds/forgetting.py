@@ -178,6 +178,7 @@ FORGETTING: dict[str, Forgets] = {
     ),
     "the cool-down": _course(lambda course: replace(course, cooldown_days=0)),
     "the shortest cool-down": _code((rules, "SHORTEST_COOLDOWN", timedelta())),
+    "who may join": _course(lambda course: replace(course, entry={})),
     "evergreen": _course(lambda course: replace(course, evergreen=False)),
     "that a crowd joins one by one": _walks(_crowd_at_once),
     # Leaving

@@ -63,6 +63,7 @@ def _series(world: World, chance: random.Random, number: int) -> int:
         series.evergreen = chance.random() < 0.2
         series.reentry = chance.choice(["never", "completed", "always"])
         series.cooldown_days = chance.choice([0, 0, 3])
+        series.entry = _entry(chance) if chance.random() < 0.25 else {}
         series.goal = _condition(chance, ()) if chance.random() < 0.25 else {}
         series.exits = [{chance.choice(["tagged", "untagged"]): "client"}] if chance.random() < 0.15 else []
         session.add(series)
@@ -74,7 +75,8 @@ def _series(world: World, chance: random.Random, number: int) -> int:
             row.sequence_id, row.key, row.position = series.id, key, at + 1
             session.add(row)
             world.note(series.slug, key, kind, row.config, _timing_words(row))
-        world.note(series.slug, series.min_gap_hours, series.evergreen, series.reentry, series.goal, series.exits)
+        rules = series.min_gap_hours, series.evergreen, series.reentry, series.entry, series.goal, series.exits
+        world.note(series.slug, *rules)
         session.flush()
         return series.id
 
@@ -116,6 +118,12 @@ def _condition(chance: random.Random, earlier: Sequence[str]) -> dict[str, Any]:
         ]
     )
     return asked | ({"not": True} if chance.random() < 0.3 else {})
+
+
+def _entry(chance: random.Random) -> dict[str, Any]:
+    """A question that can be asked of somebody outside."""
+    asked = _condition(chance, ())
+    return {"tag": chance.choice(TAGS)} if "clicked" in asked else asked
 
 
 def _triggers(world: World, chance: random.Random) -> None:

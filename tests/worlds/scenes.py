@@ -60,7 +60,8 @@ def a_tag_begins_a_series(world: World, chance: random.Random) -> None:
         before, after, works, settings = "had it", 0, True, {"reentry": "always"}
     elif case == "soon":
         before, after, works, settings = "had it", 2, True, {"reentry": "always", "cooldown_days": 4}
-    begun = a_series(world, email(), *[email(9)][: case == "any" and chance.random() < 0.5], **settings)
+    more = case == "left" or (case == "any" and chance.random() < 0.5)  # nobody leaves what is over
+    begun = a_series(world, email(), *[email(9)][:more], **settings)
     opens(world, begun, "tag", tag, works=works)
     if before != "never":
         join(world, begun, reader)
@@ -88,6 +89,30 @@ def a_step_moves_on(world: World, chance: random.Random) -> None:
         join(world, target, reader)
         look_in(world)
     join(world, source, reader)
+
+
+def not_everybody_may_join(world: World, chance: random.Random) -> None:
+    """By a tag, a date, or moved from another series: whether they may is decided when it comes to that."""
+    reader, way = who(world, chance), chance.choice(["tag", "date", "move"])
+    opened, tag = f"tag-{len(world.series)}", f"may-{len(world.series)}"
+    entry: dict[str, Any] = chance.choice([{"tag": tag}, {"field": "city", "is": "set"}, {"downloaded": "any"}])
+    entry |= {"not": True} if chance.random() < 0.4 else {}
+    begun = a_series(world, email(), email(2), entry=entry, reentry="always")
+    steps = [other("wait", chance.choice([1, 3]))]
+    if chance.random() < 0.5:
+        steps.append(other("tag", 0, add=[tag], remove=[]))
+    if way == "move":
+        steps.append(other("move", to=slug_of(world, begun)))
+    elif way == "tag":
+        opens(world, begun, "tag", opened)
+        steps.append(other("tag", 0, add=[opened], remove=[]))
+    else:
+        opens(world, begun, "date", "birthday", yearly=True, days=0, at="09:00")
+        with clock.standing_at(world.now), transaction() as session:
+            day = clock.now().date() + timedelta(days=chance.randint(0, 9))
+            by_hand.set_field(session, reader, "birthday", f"{day:%d.%m.}", clock.now())
+        look_in(world)
+    join(world, a_series(world, *steps), reader)
 
 
 def a_tag_ends_a_series(world: World, chance: random.Random) -> None:
@@ -344,6 +369,8 @@ SCENES: tuple[Callable[[World, random.Random], None], ...] = (
     a_tag_begins_a_series,
     a_tag_begins_a_series,
     a_step_moves_on,
+    not_everybody_may_join,
+    not_everybody_may_join,
     a_tag_ends_a_series,
     a_step_asks,
     a_step_asks,
