@@ -18,7 +18,7 @@ from newsletter.audience.models import Subscriber
 from newsletter.delivery import actions as delivery
 from newsletter.sequences import facts, pauses, queries, ready, rules, saying
 from newsletter.sequences.models import Enrollment, PausedReader, PauseWork, Sequence
-from newsletter.sequences.rules import UNDER_WAY, EnrollmentState, Place
+from newsletter.sequences.rules import UNDER_WAY, Course, EnrollmentState, Place
 from newsletter.work.claims import insert_missing
 
 
@@ -38,8 +38,7 @@ def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, 
         return False
     course = queries.courses(session, [sequence_id])[sequence_id]
     last = ready.last_round(session, sequence_id, subscriber_id)
-    known = facts.of_joining(session, course, [subscriber_id])[subscriber_id]
-    why_not = rules.why_not_enter(course, ready.plain_round(last) if last else None, known, now)
+    why_not = _why_not(session, course, subscriber_id, last, now)
     place = rules.enter(course, zone=_zone(session, person), now=now)
     number = last.round + 1 if last else 1
     row = _row(session, sequence_id, subscriber_id, place, evergreen=course.evergreen, now=now)
@@ -52,6 +51,17 @@ def enroll(session: Session, sequence_id: int, subscriber_id: int, source: str, 
         detail = f"“{person.timezone}” is not a time zone; the studio's is used instead"
         audience.note(session, subscriber_id, "time zone", detail, now)
     return True
+
+
+def why_not_join(session: Session, sequence_id: int, subscriber_id: int, now: datetime) -> str:
+    """Why a person who may get series may not join this one (again), in words; empty when they may."""
+    course = queries.courses(session, [sequence_id])[sequence_id]
+    return _why_not(session, course, subscriber_id, ready.last_round(session, sequence_id, subscriber_id), now)
+
+
+def _why_not(session: Session, course: Course, subscriber_id: int, last: Enrollment | None, now: datetime) -> str:
+    known = facts.of_joining(session, course, [subscriber_id])[subscriber_id]
+    return rules.why_not_enter(course, ready.plain_round(last) if last else None, known, now)
 
 
 def _row(

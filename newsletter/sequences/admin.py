@@ -209,18 +209,19 @@ def enroll(sequence_id: int) -> Response:
             raise InputError(
                 "Nobody with this address is subscribed.", remedy="Check the spelling, or see Subscribers."
             )
-        why_not = queries.barred(session, [person]).get(person.id)
-        joined = not why_not and actions.enroll(session, sequence_id, person.id, "operator", now)
+        barred = queries.barred(session, [person]).get(person.id)
+        joined = not barred and actions.enroll(session, sequence_id, person.id, "operator", now)
         if joined:
             accounts.record(
                 session, "series.joined", by=current_operator().id, now=now, subject=f"subscriber:{person.id}"
             )
+        why_not = "" if joined or barred else actions.why_not_join(session, sequence_id, person.id, now)
     if joined:
         flash("Done. They get the first email at its time.")
-    elif why_not:
-        flash(f"They cannot get this series: {why_not}.", "problem")
+    elif barred:
+        flash(f"They cannot get this series: {barred}.", "problem")
     else:
-        flash("They are in this series, or were; whether they may come again is in its settings.", "problem")
+        flash(f"They did not join: {why_not}. Who may, and who again, is in the settings of the series.", "problem")
     return back
 
 

@@ -70,8 +70,7 @@ def _say_field(condition: Mapping[str, Any], no: bool) -> str:
 
 def say_entry(entry: Mapping[str, Any], names: Names = NOBODY_KNOWN) -> str:
     """Who may join, like “only those who have the tag “client” join”; empty when everybody may."""
-    asked = say_condition(entry, names)
-    return f"only those who {asked} join" if asked else ""
+    return f"only those who {say_condition(entry, names) or 'were asked nothing'} join" if entry else ""
 
 
 def say_not_joined(series: str, why: str, *, again: bool) -> str:

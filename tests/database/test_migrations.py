@@ -180,6 +180,7 @@ def test_the_second_release_is_upgraded_with_rows_in_every_table(empty_app: Flas
         (step,) = session.scalars(select(Step))
         (way,) = session.scalars(select(Enrollment))
         assert (series.goal, series.exits, series.reentry, series.evergreen) == ({}, [], "never", False)
+        assert series.entry == {}, "everybody may join, as before"
         assert (step.kind, step.config) == ("email", {})
         assert (way.held_at, way.skips) == (None, [])
         studio = accounts.studio(session)
@@ -194,6 +195,26 @@ def test_back_to_the_second_release_and_up_again_with_rows(empty_app: Flask) -> 
     downgrade(revision="0002")
     with db.engine.connect() as connection:
         assert len(_rows_of(connection, "enrollments")) == len(_rows_of(connection, "steps")) == 1
+    upgrade()
+    assert differences() == []
+
+
+def test_the_third_release_is_upgraded_and_goes_back_with_its_rows(empty_app: Flask) -> None:
+    """Whoever is in a series stays in it, and everybody may join."""
+    upgrade(revision="0003")
+    before = _a_row_everywhere()
+    with db.engine.connect() as connection:
+        had = {name: _rows_of(connection, name) for name in before}
+    upgrade()
+    assert differences() == []
+    with transaction() as session:
+        series = session.scalars(select(Sequence)).one()
+        assert series.entry == {}
+        series.entry = {"tag": "client"}
+    db.session.remove()
+    downgrade(revision="0003")
+    with db.engine.connect() as connection:
+        assert {name: _rows_of(connection, name) for name in before} == had
     upgrade()
     assert differences() == []
 

@@ -123,15 +123,29 @@ def test_an_email_that_cannot_be_made_says_why_and_the_others_are_there(app: Fla
     ("more", "how", "said"),
     [
         ("goal: {tag: client}\n", {"tags": ("client",)}, "Leaves at once: goal reached"),
+        ("entry: {tag: a}\n", {}, "Does not join “Spine”: only those who have the tag “a” join"),
+        ("entry: {tag: a}\n", {"tags": ("a",)}, "Joins “Spine”"),
         ("exits: [{tagged: warm}]\n", {}, "Leaves “Spine”: they get the tag “warm”"),
         ("evergreen: yes\n", {}, "Has had all there is of “Spine”, and waits for new emails"),
         ("goal: {clicked: any}\n", {"presses": frozenset({"any"})}, "Leaves “Spine”: goal reached"),
     ],
 )
-def test_3_11_and_3_13_goals_exits_and_evergreen_are_told(
+def test_3_11_to_3_13_entry_goals_exits_and_evergreen_are_told(
     app: Flask, more: str, how: dict[str, object], said: str
 ) -> None:
     assert said in [stop.words for stop in driven(series({**FORKED, "series.yaml": ABOUT + more}), **how).stops]
+
+
+def test_3_12_that_the_next_series_is_not_for_them_is_told(app: Flask) -> None:
+    series({"series.yaml": "name: B\nentry: {tag: a}\n", "01-hi.md": email("hi")}, "other")
+    on = {"01-hi.md": email("hi"), "02-on.yaml": "key: on\nkind: move\nto: other\n"}
+    number = series({"series.yaml": "name: A\n", **on}, "one")
+    found = driven(number)
+    assert [stop.words for stop in found.stops][-2:] == [
+        "Leaves “A” for “B”",
+        "Does not join “B”: only those who have the tag “a” join",
+    ]
+    assert not found.under_way
 
 
 def test_3_17_two_emails_of_one_day_are_apart_and_it_is_said_why(app: Flask) -> None:

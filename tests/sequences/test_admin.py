@@ -10,11 +10,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from newsletter.accounts.models import AuditEntry
+from newsletter.audience import actions as audience
 from newsletter.audience.rules import Status
 from newsletter.database.engine import db, transaction
 from newsletter.sequences.models import Sequence, Step
 from newsletter.sequences.rules import EnrollmentState
-from tests.sequences.conftest import at, emails, enrollment, join, person, run, sequence, step, turn
+from tests.sequences.conftest import MONDAY, at, emails, enrollment, join, person, run, sequence, step, turn
 from tests.statements import questions
 
 
@@ -164,6 +165,7 @@ def test_3_12_rules_are_typed_looked_at_and_then_kept(operator: FlaskClient, ser
     [
         ({"min_gap_hours": "9999"}, "from 0 to 720 hours"),
         ({"goal_kind": "tag"}, "they have the tag what?"),
+        ({"entry_kind": "clicked", "entry_clicked": "any"}, "cannot hang on a click"),
         ({"exit_tagged": "a", "exit_untagged": "a"}, "nobody could stay"),
         ({"goal_kind": "field", "goal_field": "city", "goal_is": "equals"}, "what to compare"),
     ],
@@ -198,8 +200,32 @@ def test_one_person_joins_by_hand(operator: FlaskClient, series: int) -> None:
     joined = enrollment(alice)
     assert (joined.source, joined.state) == ("operator", EnrollmentState.ACTIVE)
     operator.post(f"/admin/sequences/{series}/people", data={"email": "alice@example.org"})
-    assert "whether they may come again" in operator.get(own).text
+    assert "They did not join: they are in it already." in operator.get(own).text
     assert audited().count("series.joined") == 1
+
+
+def test_3_12_charlie_who_may_not_join_cannot_be_let_in_and_the_page_says_why(
+    operator: FlaskClient, series: int
+) -> None:
+    own = f"/admin/sequences/{series}"
+    typed = rules(entry_kind="tag", entry_tag="client", entry_not="yes")
+    assert operator.post(f"{own}/rules", data=typed).status_code == 307
+    answer = operator.post(f"{own}/edits", data=typed, follow_redirects=True).text
+    assert "Done: Only those who do not have the tag “client” join from now on." in answer
+    assert "Only those who do not have the tag “client” join.</dd>" in answer
+    charlie = person("Charlie")
+    with transaction() as session:
+        audience.add_tag(session, charlie, "client", MONDAY)
+    operator.post(f"{own}/people", data={"email": "charlie@example.org"})
+    page = operator.get(own).text
+    assert "They did not join: only those who do not have the tag “client” join." in page
+    assert f"/people/{charlie}/stop" not in page
+    form = operator.get(f"{own}/settings").text
+    assert 'name="entry_tag" value="client"' in form
+    assert 'name="entry_not" value="yes" checked' in form
+    assert form.count(">Everybody<") == form.count(">No goal<") == 1
+    assert 'value="clicked"' in form
+    assert 'name="entry_kind" value="clicked"' not in form
 
 
 def test_charlie_who_left_cannot_be_let_in(operator: FlaskClient, series: int) -> None:

@@ -248,6 +248,31 @@ def test_3_12_who_may_have_it_again(rules: dict[str, Any], last: str | None, day
     assert why in found
 
 
+@pytest.mark.parametrize(
+    ("entry", "last", "facts", "why"),
+    [
+        ({}, None, NOTHING_KNOWN, ""),
+        ({"tag": "yoga"}, None, YOGA, ""),
+        ({"tag": "yoga"}, None, NOTHING_KNOWN, "only those who have the tag “yoga” join"),
+        ({"tag": "yoga", "not": True}, None, NOTHING_KNOWN, ""),
+        ({"tag": "yoga", "not": True}, None, YOGA, "only those who do not have the tag “yoga” join"),
+        ({"field": "city", "is": "set"}, None, Facts(fields={"city": "Rome"}), ""),
+        ({"downloaded": "any"}, None, YOGA, "only those who downloaded any gift join"),
+        ({"tag": "yoga"}, EnrollmentState.FINISHED, YOGA, ""),
+        ({"tag": "yoga"}, EnrollmentState.FINISHED, NOTHING_KNOWN, "only those who have the tag “yoga” join"),
+        ({"tag": "yoga"}, EnrollmentState.EXITED, NOTHING_KNOWN, "they left it before its end"),
+        ({"tag": "yoga"}, EnrollmentState.ACTIVE, NOTHING_KNOWN, "they are in it already"),
+        ({"moon": "full"}, None, YOGA, "only those who were asked nothing join"),
+    ],
+)
+def test_3_12_who_may_join_each_time_they_would(
+    entry: dict[str, Any], last: str | None, facts: Facts, why: str
+) -> None:
+    before = Round(last, MONDAY) if last else None
+    way = course(email("a"), reentry=Reentry.COMPLETED, entry=entry)
+    assert why_not_enter(way, before, facts, MONDAY + timedelta(days=2)) == why
+
+
 def test_3_8_a_changed_zone_never_twice_on_one_day() -> None:
     """7:00 in Tokyo is noon of the day before in Honolulu: the next one waits for a day that has had none."""
     step = Step(2, "b", 2, timing=Timing(1, counts_from=CountsFrom.ENROLLMENT, window=(time(7), time(23))))

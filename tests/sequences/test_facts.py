@@ -106,6 +106,7 @@ def test_an_email_that_is_no_step_is_no_fact(app: Flask, series: int) -> None:
     [
         (Course(), Asked()),
         (Course(goal={"tag": "client"}), Asked(tags=True)),
+        (Course(entry={"tag": "client"}), Asked()),
         (Course(exits=({"tagged": "client"}, {"untagged": "x"})), Asked(tags=True)),
         (Course(goal={"clicked": "any", "not": True}), Asked(clicks=True)),
         (

@@ -104,6 +104,7 @@ folders = st.builds(
         evergreen=st.booleans(),
         reentry=st.sampled_from(["never", "completed", "always"]),
         cooldown_days=st.integers(0, 3650),
+        entry=st.just({}) | st.sampled_from([one for one in ASKED if "clicked" not in one]),
         goal=st.just({}) | st.sampled_from(ASKED),
         exits=st.lists(
             st.builds(lambda how, tag: {how: tag}, st.sampled_from(["tagged", "untagged"]), names), max_size=2
@@ -135,7 +136,7 @@ def test_every_kind_of_step_reads_like_this() -> None:
         {
             "series.yaml": (
                 "name: Tour\ngap: 24 hours\nevergreen: true\nreentry: completed\ncooldown: 90 days\n"
-                "goal: {tag: client}\nexits:\n  - {tagged: paused}\n  - {untagged: trial}\n"
+                "entry: {downloaded: any}\ngoal: {tag: client}\nexits:\n  - {tagged: paused}\n  - {untagged: trial}\n"
                 "triggers:\n  - {form: stretches}\n  - {date: birthday, days: -3, at: '09:30'}\n"
             ),
             "01-hello.md": EMAIL.replace("subject: Hello", "subject: Hello\ndelay: 1 day\ndays: mon-fri"),
@@ -149,6 +150,7 @@ def test_every_kind_of_step_reads_like_this() -> None:
     )
     draft = read.draft
     assert (draft.min_gap_hours, draft.evergreen, draft.reentry, draft.cooldown_days) == (24, True, "completed", 90)
+    assert draft.entry == {"downloaded": "any"}
     assert (draft.goal, draft.exits) == ({"tag": "client"}, ({"tagged": "paused"}, {"untagged": "trial"}))
     assert [(step.key, step.kind, step.config) for step in draft.living] == [
         ("hello", "email", {}),
@@ -210,6 +212,8 @@ def test_a_file_that_grows_or_nests_without_end_is_refused_in_a_few_words(name: 
         ("series.yaml", "name: A\nevergreen: perhaps", "evergreen"),
         ("series.yaml", "name: A\nreentry: often", "“often”"),
         ("series.yaml", "name: A\ngoal: {tag: a, clicked: b}", "the goal"),
+        ("series.yaml", "name: A\nentry: {clicked: any}", "series.yaml: the entry: .*cannot hang on a click"),
+        ("series.yaml", "name: A\nentry: vip", "the entry is not understood"),
         ("series.yaml", "name: A\nexits: {tagged: a}", "not a list"),
         ("series.yaml", "name: A\nexits: [{tagged: ''}]", "the exit"),
         ("series.yaml", "name: A\ntriggers: [{dog: barks}]", "the trigger"),
@@ -272,7 +276,8 @@ def test_what_the_document_shows_can_be_read() -> None:
         "back-course", {"series.yaml": about, "01-hello.md": hello, "02-pressed.yaml": pressed, "03-more.md": more}
     )
     assert [step.key for step in read.draft.living] == ["hello", "pressed", "more"]
-    assert (read.draft.goal, len(read.draft.exits), len(read.triggers)) == ({"tag": "client"}, 2, 4)
+    assert (read.draft.entry, read.draft.goal) == ({"tag": "trial"}, {"tag": "client"})
+    assert (len(read.draft.exits), len(read.triggers)) == (2, 4)
     assert read.triggers[0]["config"] == {"yearly": False, "days": -3, "at": "07:30"}
     start, end = pressed.index("if:"), pressed.index("then:")
     conditions = re.findall(r"`(\{(?:tag|clicked|downloaded|field): [^`]*\})`", text)

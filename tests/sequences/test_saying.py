@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from newsletter.sequences.saying import Names, say_condition, say_exit, say_exits, say_reentry, say_step, title_of
+from newsletter.sequences.saying import (
+    Names,
+    say_condition,
+    say_entry,
+    say_exit,
+    say_exits,
+    say_not_joined,
+    say_reentry,
+    say_step,
+    title_of,
+)
 
 NAMES = Names(steps={"two": "email 2 “Hips”"}, gifts={"ten": "Ten stretches"}, series={"after": "Afterwards"})
 
@@ -70,6 +80,13 @@ def test_3_12_coming_again_in_words() -> None:
     assert say_reentry("never", 30) == "Never again: nobody gets it twice"
     assert say_reentry("completed", 0) == "Again once they finished it"
     assert say_reentry("always", 1) == "Again whenever they finished or left it, after at least 1 day"
+
+
+def test_who_may_join_in_words() -> None:
+    assert say_entry({}) == ""
+    assert say_entry({"downloaded": "ten"}, NAMES) == "only those who downloaded “Ten stretches” join"
+    assert say_not_joined("A", "they had it", again=True) == "Did not begin the series “A” again: they had it"
+    assert say_not_joined("A", "they left", again=False) == "Did not join the series “A”: they left"
 
 
 def test_3_13_ways_out_in_words() -> None:

@@ -67,6 +67,10 @@ def test_is_not_is_shown_as_is_and_the_other_way_round() -> None:
     assert stepforms.condition_of(sent(both), "if") == {"field": "city", "is": "equals", "value": "Rome"}
 
 
+def test_what_is_offered_of_those_who_would_join_can_be_asked_of_them() -> None:
+    assert set(stepforms.IF_KINDS) - set(stepforms.ENTRY_KINDS) == {"clicked"}
+
+
 def test_no_goal_is_no_condition() -> None:
     assert stepforms.condition_of(sent(stepforms.condition_fields({}, "goal")), "goal") == {}
 
