@@ -6,7 +6,7 @@ Asked of a batch before it is made. A batch whose readers get nothing else costs
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,7 +20,7 @@ from newsletter.accounts import queries as accounts
 from newsletter.accounts.models import Studio
 from newsletter.civil import zone_of
 from newsletter.database.engine import transaction
-from newsletter.delivery import days, health, machine, routing
+from newsletter.delivery import days, health, machine, queries, routing
 from newsletter.delivery.composing import Draft, Drafts
 from newsletter.delivery.days import Gone, Mail
 from newsletter.delivery.letters import Later
@@ -84,10 +84,11 @@ def _one_a_day(session: Session, drafts: Drafts, studio: Studio, now: datetime) 
         return drafts, None
     some = [draft for draft in mine if draft.reader.id in crowded]
     first_due, insisted = _moved_from(session, some), _insisted(session, some)
+    stopped = frozenset(hold.what for hold in queries.holds(session))
     later: dict[int, days.Later] = {}
     rivals: dict[int, list[tuple[int, str]]] = {}
     for one in crowded:
-        table = _Table(studio, others.get(one, ()), coming.get(one, ()), now)
+        table = _Table(studio, stopped, others.get(one, ()), coming.get(one, ()), now)
         for mail, draft in table.in_order(meeting[one], first_due):
             verdict = None if draft.claimed.id in insisted else table.ask(mail, draft)
             if verdict is not None:
@@ -102,22 +103,31 @@ class _Table:
     """What one reader's emails that are due now meet."""
 
     def __init__(
-        self, studio: Studio, others: Iterable[Row[Any]], coming: Iterable[tuple[datetime, str]], now: datetime
+        self,
+        studio: Studio,
+        stopped: Set[str],
+        others: Iterable[Row[Any]],
+        coming: Iterable[tuple[datetime, str]],
+        now: datetime,
     ) -> None:
         self.first, self.studio_zone, self.now = studio.first, studio.timezone, now
+        self.stopped, self.hours = stopped, studio.overdue_hours
         self.gone: list[Gone] = []
         self.claimed: list[Mail] = []
         self.waiting: list[Mail] = []
-        self.coming = [self._coming(at, reason) for at, reason in coming]
+        self.coming = [mail for mail in (self._coming(at, reason) for at, reason in coming) if not self._held(mail)]
         for row in others:
             mail = Mail(row.lane, row.due_at, row.moved_from or row.due_at, row.id, row.reason)
-            if row.state == State.CLAIMED:
-                self.claimed.append(mail)
-            elif row.state not in {State.PLANNED, State.DEFERRED}:
+            if row.state not in {State.PLANNED, State.DEFERRED, State.CLAIMED}:
                 uncertain = row.tried_at if row.state == State.UNKNOWN else now
                 self.gone.append((row.accepted_at or uncertain, row.reason))
-            elif row.lane != Lane.SEQUENCE or not days.is_overdue(row.due_at, now, studio.overdue_hours):
-                self.waiting.append(mail)
+            elif not self._held(mail):
+                (self.claimed if row.state == State.CLAIMED else self.waiting).append(mail)
+
+    def _held(self, mail: Mail) -> bool:
+        """Whether an operator has to say a word before it goes: until then it takes no day."""
+        late = mail.lane == Lane.SEQUENCE and days.is_overdue(mail.due_at, self.now, self.hours)
+        return late or not self.stopped.isdisjoint((mail.label, f"lane:{int(mail.lane)}"))
 
     def _coming(self, at: datetime, reason: str) -> Mail:
         lane = Lane.SEQUENCE if reason.startswith("step:") else Lane.BULK

@@ -361,7 +361,7 @@ class Days:
 
     def _verdict(self, one: Waiting, now: datetime) -> days.Later | None:
         others = [_mail(other) for other in self.waiting if self._wants_the_day(other, now)]
-        if days.gives_way_to_coming(one.lane, self.house.first):
+        if not self.house.held and days.gives_way_to_coming(one.lane, self.house.first):  # held: the other lane is
             others += self._coming(one.lane)
         if not others and not self.sent:
             return None
@@ -371,9 +371,9 @@ class Days:
         )
 
     def _wants_the_day(self, one: Waiting, now: datetime) -> bool:
-        """As the ledger has it: what is paused does until its turn comes, and what a held lane has even after that."""
-        if one.still and one.lane not in self.house.held:
-            return one.due_at > now
+        """As the ledger has it: what is held does not; what belongs to a paused reader does until its turn comes."""
+        if one.still:
+            return bool(one.step_id) and one.lane not in self.house.held and one.due_at > now
         return one.lane != Lane.SEQUENCE or not days.is_overdue(one.due_at, now, self.house.overdue_hours)
 
     def _fit_of(self, one: Waiting) -> days.Fit | None:

@@ -19,7 +19,7 @@ from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import OVERDUE, Claimed, EventKind, Lane, State
 from newsletter.messages.compiling import compile_message
 from newsletter.messages.source import parse
-from tests.people import ALICE, BOB, NOTE, NOW, note_writer, person, planned, register
+from tests.people import ALICE, BOB, CHARLIE, NOTE, NOW, note_writer, person, planned, register
 from tests.statements import questions
 
 TOMORROW = NOW + timedelta(days=1)
@@ -287,6 +287,63 @@ def test_3_16_what_is_held_makes_nothing_else_wait(mailing: Flask) -> None:
     plan(NEWS)
     send()
     assert (sent_at(NEWS), row(TALE).due_at) == (NOW, OVERDUE)
+
+
+def test_3_16_what_another_worker_will_find_too_late_takes_no_day(mailing: Flask) -> None:
+    plan(TALE, due_at=NOW - timedelta(days=3))
+    other_line_claims(Lane.SEQUENCE)
+    plan(NEWS)
+    send()
+    assert (sent_at(NEWS), row(TALE).state) == (NOW, State.CLAIMED)
+
+
+@pytest.mark.parametrize(("late", "goes"), [(timedelta(hours=48), False), (timedelta(hours=48, minutes=1), True)])
+def test_3_16_a_step_that_comes_too_late_takes_no_day_before_it_is_in_the_ledger(
+    mailing: Flask, monkeypatch: pytest.MonkeyPatch, late: timedelta, goes: bool
+) -> None:
+    comes(mailing, monkeypatch, NOW - late)
+    plan(NEWS)
+    send()
+    assert sent_at(NEWS) == (NOW if goes else None)
+
+
+def comes(app: Flask, monkeypatch: pytest.MonkeyPatch, at: datetime) -> None:
+    """An email of a series comes due then for everybody."""
+    told = {Lane.SEQUENCE: lambda _session, ids, _until: {one: [(at, "step:1:enrollment:1")] for one in ids}}
+    monkeypatch.setitem(app.extensions, "coming", told)
+
+
+def on_hold(what: str, *, held: bool = True) -> None:
+    with transaction() as session:
+        if held:
+            actions.hold(session, what, "An operator said so.", NOW)
+        else:
+            actions.let_go(session, what)
+
+
+def test_3_17_a_held_lane_takes_no_day_until_it_is_let_go(mailing: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits there, what another worker had in hand when it was held, and what is coming."""
+    plan(TALE, ALICE, due_at=NOW + timedelta(hours=1))
+    plan(TALE, BOB)
+    other_line_claims(Lane.SEQUENCE)
+    comes(mailing, monkeypatch, NOW + timedelta(hours=1))
+    on_hold("lane:1")
+    plan(NEWS, ALICE, BOB)
+    send()
+    assert (sent_at(NEWS, ALICE), sent_at(NEWS, BOB)) == (NOW, NOW)
+    on_hold("lane:1", held=False)
+    plan("news:2", CHARLIE)
+    send()
+    assert (sent_at("news:2", CHARLIE), row("news:2", CHARLIE).due_at) == (None, TOMORROW)
+
+
+def test_3_17_a_held_email_to_many_takes_no_day(mailing: Flask) -> None:
+    setting(first="broadcast")
+    plan(NEWS, due_at=NOW + timedelta(hours=1))
+    plan(TALE)
+    on_hold(NEWS)
+    send()
+    assert sent_at(TALE) == NOW
 
 
 def test_a_room_may_say_later(mailing: Flask) -> None:

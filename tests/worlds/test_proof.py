@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,9 +10,12 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from newsletter import clock
 from newsletter.broadcasts import actions as broadcasts
+from newsletter.broadcasts.models import Broadcast
+from newsletter.broadcasts.rules import BroadcastState
 from newsletter.database.engine import transaction
 from newsletter.delivery import actions as ledger
 from newsletter.delivery.rules import Lane
@@ -20,6 +24,9 @@ from newsletter.sequences import rules
 from tests.worlds.inventing import invent
 from tests.worlds.living import MINUTE, live, only_concerned
 from tests.worlds.proof import foreseen, prove
+from tests.worlds.scenes import a_full_day
+from tests.worlds.telling import later
+from tests.worlds.working import look_in
 from tests.worlds.world import TEXTS, World
 
 SEEDS = (1, 4, 7, 10)
@@ -66,6 +73,25 @@ def test_3_20_what_a_jump_of_the_clock_holds_up_is_not_foreseen(emptied: Callabl
         shown = prove(seed, look=held)
         assert not shown.differences, str(shown)
         assert all((row.sequence is None) == (lane == Lane.SEQUENCE) for row in shown.foreseen)
+
+
+@pytest.mark.parametrize("seed", [6, 12, 16, 17, 19])
+def test_3_17_what_is_held_takes_no_day_in_the_forecast_either(emptied: Callable[[], None], seed: int) -> None:
+    """Series, emails to many, or single ones of those; these days differed when the forecast kept theirs."""
+
+    def full_and_held(world: World) -> None:
+        a_full_day(world, random.Random(seed))
+        later(world, hours=20)
+        look_in(world)
+        later(world, minutes=1)
+        with clock.standing_at(world.now), transaction() as session:
+            begun = session.scalars(select(Broadcast.id).where(Broadcast.state == BroadcastState.SENDING)).all()
+            for what in (["lane:1"], ["lane:2"], [f"broadcast:{one}" for one in begun])[seed % 3]:
+                ledger.hold(session, what, "An operator said so.", clock.now())
+
+    emptied()
+    shown = prove(seed, look=full_and_held)
+    assert not shown.differences, str(shown)
 
 
 def test_3_16_an_email_to_many_that_is_days_late_is_not_foreseen(emptied: Callable[[], None]) -> None:
