@@ -126,7 +126,7 @@ def headings(session: Session, items: Iterable[str]) -> dict[str, Heading]:
     steps = sequences.steps_by_id(session, {number for item, number in wanted.items() if item.startswith("step:")})
     places = {key: at for number in {row.sequence_id for row in steps.values()} for key, at in _places(session, number)}
     hues = {number: at % HUES for at, number in enumerate(session.scalars(select(Series.id).order_by(Series.id)))}
-    found = {AT_ONCE: Heading(AT_ONCE, "Confirmations and gifts", "sent the moment somebody asked")}
+    found = {AT_ONCE: Heading(AT_ONCE, "Sign-ups and gifts", "sent the moment somebody asked")}
     for item, number in wanted.items():
         if item.startswith("step:"):
             row = steps.get(number)

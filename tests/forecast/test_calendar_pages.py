@@ -240,7 +240,7 @@ def test_confirmations_and_gifts_stand_last_and_are_not_counted(operator: FlaskC
             )
         )  # fmt: skip
     page = look(operator, view="week", on="2026-03-01")
-    assert "Sunday, 1 March 08:00 Confirmations and gifts" in page
+    assert "Sunday, 1 March 08:00 Sign-ups and gifts" in page
     assert "Your gift" in look(operator, path="/admin/calendar/2026-03-01/other/0")
 
 
