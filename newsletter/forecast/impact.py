@@ -17,6 +17,7 @@ from newsletter.forecast.simulating import ahead
 from newsletter.sequences import foresight, versions
 from newsletter.sequences.drafts import Draft
 from newsletter.sequences.edits import Edit
+from newsletter.sequences.facts import Asked
 from newsletter.sequences.foresight import Moved
 from newsletter.sequences.moving import Choices, Switch, course
 from newsletter.sequences.rules import Place
@@ -59,11 +60,12 @@ def _readers(
     # Whom the days themselves let in belongs to no edit; without them two years are quickly run through.
     house = replace(known.house, openings=())
     edited = house.with_course(course(after, sequence_id, house.overdue_hours))
+    known = replace(known, house=house, asked=known.asked | Asked.ever(edited.courses.values()))
     places = {one.reader.subscriber_id: one.place for one in moved}
     ids = list(dict.fromkeys([*versions.next_readers(session, sequence_id, LOOKED), *places]))[:LOOKED]
     for start in range(0, len(ids), SLICE):
         part = ids[start : start + SLICE]
-        for life in reading.lives(session, replace(known, house=house), part, now, until):
+        for life in reading.lives(session, known, part, now, until):
             life = replace(life, dates=())
             other = _placed(life, sequence_id, places.get(life.subscriber_id))
             yield life.subscriber_id, _days(life, house, sequence_id, now), _days(other, edited, sequence_id, now)

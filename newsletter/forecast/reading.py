@@ -73,7 +73,7 @@ def known(session: Session, now: datetime, until: datetime) -> Known:
         first=studio.first,
         overdue_hours=studio.overdue_hours,
     )
-    asked = Asked.of(courses.values()) | Asked.by(one.entry for one in courses.values())
+    asked = Asked.ever(courses.values())
     tags = any(one.tag for one in house.sendouts) or any(one.kind == triggers.Kind.TAG for one in triggers_there)
     fields = any(one.kind == triggers.Kind.DATE for one in triggers_there)
     asked = replace(asked, tags=asked.tags or tags, fields=asked.fields or fields)

@@ -60,7 +60,7 @@ def why_not_join(session: Session, sequence_id: int, subscriber_id: int, now: da
 
 
 def _why_not(session: Session, course: Course, subscriber_id: int, last: Enrollment | None, now: datetime) -> str:
-    known = facts.of_joining(session, course, [subscriber_id])[subscriber_id]
+    known = facts.of_joining(session, course.entry, [subscriber_id])[subscriber_id]
     return rules.why_not_enter(course, ready.plain_round(last) if last else None, known, now)
 
 

@@ -85,6 +85,11 @@ def problem_with(condition: Condition) -> str:
     return ""
 
 
+def lets_in(entry: Condition, facts: Facts) -> bool:
+    """Whether an entry lets this reader join."""
+    return not entry or holds(entry, facts)
+
+
 def problem_with_entry(entry: Condition) -> str:
     """Why that cannot be asked of whoever would join, in words; empty when it can, or when nothing is asked."""
     if "clicked" in entry:

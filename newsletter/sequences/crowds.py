@@ -57,7 +57,7 @@ def _welcome(
     """Those who may have the series, each with which time it is; the others' histories say why not."""
     readers = people.readers(session, list(crowd))
     before = ready.last_rounds(session, series.id, list(crowd))
-    known = facts.of_joining(session, course, readers)
+    known = facts.of_joining(session, course.entry, readers)
     welcome, kept_out = [], {}
     for reader in (readers[number] for number in crowd if number in readers):
         if audience_rules.why_not_marketing(reader.status, reader.marketing):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -40,6 +40,11 @@ class Asked:
     def of(cls, courses: Iterable[Course]) -> Asked:
         """What the steps, goals and exits of these sequences ask for; the entry is asked of those who join alone."""
         return cls.by(condition for course in courses for condition in _conditions(course))
+
+    @classmethod
+    def ever(cls, courses: Collection[Course]) -> Asked:
+        """What they ask of those who are inside, and of those who would join."""
+        return cls.of(courses) | cls.by(course.entry for course in courses)
 
     @classmethod
     def by(cls, conditions: Iterable[Condition]) -> Asked:
@@ -94,9 +99,9 @@ def load(
     }
 
 
-def of_joining(session: Session, course: Course, subscriber_ids: Iterable[int]) -> dict[int, Facts]:
-    """What the entry of a sequence asks about those who would join, by their ids; nothing is read where it has none."""
-    return load(session, [(number, number) for number in subscriber_ids], {}, Asked.by([course.entry]))
+def of_joining(session: Session, entry: Condition, subscriber_ids: Iterable[int]) -> dict[int, Facts]:
+    """What an entry asks about those who would join, by their ids; where it asks nothing, nothing is read."""
+    return load(session, [(number, number) for number in subscriber_ids], {}, Asked.by([entry]))
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, str]:

@@ -142,7 +142,9 @@ def _moved(
     session: Session, way: Way, switch: Switch, at: Iterable[Stand], ids: Iterable[int], now: datetime
 ) -> list[Moved]:
     zone = lru_cache(partial(_zone, versions.studio_zone(session)))
-    asked = versions.readers(session, way.sequence_id, at, ids, finished=way.choices.finished, but=way.but)
+    asked = versions.readers(
+        session, way.sequence_id, at, ids, finished=way.choices.finished, but=way.but, entry=way.after.entry
+    )
     found = []
     for reader in asked:
         if reader.state == EnrollmentState.FINISHED and not switch.ended_last(reader.place.last_id):

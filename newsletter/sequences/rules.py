@@ -24,7 +24,7 @@ from newsletter.sequences.civil import (
     next_instant,
     problem_with,
 )
-from newsletter.sequences.conditions import NOTHING_KNOWN, Facts, holds, leaves
+from newsletter.sequences.conditions import NOTHING_KNOWN, Facts, holds, leaves, lets_in
 from newsletter.sequences.course import AT_ONCE, END, Course, Kind, Place, Reentry, Step
 from newsletter.sequences.saying import say_entry, say_exit
 
@@ -158,7 +158,7 @@ def why_not_enter(course: Course, last: Round | None, facts: Facts, now: datetim
     The entry is asked of them each time they would begin, and of nobody who is inside.
     """
     why_not = _why_not_again(course, last, now) if last is not None else ""
-    if why_not or not course.entry or holds(course.entry, facts):
+    if why_not or lets_in(course.entry, facts):
         return why_not
     return say_entry(course.entry)
 

@@ -19,7 +19,8 @@ from newsletter.audience.models import Subscriber
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Lane
 from newsletter.errors import NotFound
-from newsletter.sequences import drafts, models, queries
+from newsletter.sequences import conditions, drafts, facts, models, queries
+from newsletter.sequences.conditions import Condition
 from newsletter.sequences.differing import touched
 from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.models import Enrollment, SequenceMove, SequenceVersion
@@ -86,9 +87,18 @@ def stands(session: Session, sequence_id: int) -> set[Stand]:
 
 
 def readers(
-    session: Session, sequence_id: int, at: Iterable[Stand], ids: Iterable[int], *, finished: bool, but: int | None
+    session: Session,
+    sequence_id: int,
+    at: Iterable[Stand],
+    ids: Iterable[int],
+    *,
+    finished: bool,
+    but: int | None,
+    entry: Condition,
 ) -> Iterator[Reader]:
     """Of these enrollments those whom `marks` would give, as they stand; in their order.
+
+    Whoever has finished is asked the `entry`, as all who come into the sequence are.
 
     A slice at a time: PostgreSQL gives up on whoever holds a transaction and asks nothing for twenty seconds.
     """
@@ -100,8 +110,11 @@ def readers(
         rows = session.connection().execute(these).all()
         idle = [row.subscriber_id for row in rows if row.state != EnrollmentState.ACTIVE]
         barred = queries.barred(session, people.readers(session, idle).values()) if idle else {}
+        outside = [row.subscriber_id for row in rows if row.state == EnrollmentState.FINISHED]
+        known = facts.of_joining(session, entry, outside)
         for row in rows:
-            if row.state == EnrollmentState.ACTIVE or row.subscriber_id not in barred:
+            lets_in = row.state != EnrollmentState.FINISHED or conditions.lets_in(entry, known[row.subscriber_id])
+            if row.state == EnrollmentState.ACTIVE or (row.subscriber_id not in barred and lets_in):
                 place = queries.place(cast(Enrollment, row))
                 held = row.held_at is not None
                 yield Reader(row.id, row.subscriber_id, row.state, place, row.timezone, held, row.ended_at)

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from newsletter import clock
+from newsletter.audience import actions as audience
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, NotFound
 from newsletter.forecast import comparing, impact
@@ -21,7 +22,7 @@ from newsletter.sequences.drafts import Draft
 from newsletter.sequences.edits import Add, Change, Delete, Duplicate, Edit, Move, Rules
 from newsletter.sequences.moving import AtOnce, Choices
 from newsletter.sequences.rules import CountsFrom, EnrollmentState, Timing, Unit
-from tests.sequences.conftest import at, emails, enrollment, join, load, person, run, turn
+from tests.sequences.conftest import MONDAY, at, emails, enrollment, join, load, person, run, turn
 
 NOON = at("2026-03-09T12:00")
 ZONES = ["", "Europe/Berlin", "America/New_York", "Asia/Kolkata"]
@@ -181,3 +182,15 @@ def test_what_the_first_readers_gain_and_lose_is_no_total(
     assert "people lose an email</dt><dd><small>at least</small> 2</dd>" in small
     assert "Nobody of the first 2 gets an additional email." in small
     assert "Nobody gets an email at once." in small
+
+
+def test_3_13_what_only_the_new_rules_ask_about_is_known_beforehand(series: int) -> None:
+    """Nobody in the house asked for tags before."""
+    charlie = person("Charlie")
+    join(series, charlie)
+    with transaction() as session:
+        audience.add_tag(session, charlie, "client", MONDAY)
+    ends = Rules(20, "never", 0, evergreen=False, goal={"tag": "client"})
+    assert not impact.of_edit(db.session(), series, ends, at("2026-03-03T12:00")).nobody
+    for_some = Rules(20, "never", 0, evergreen=False, entry={"tag": "vip"})
+    assert impact.of_edit(db.session(), series, for_some, at("2026-03-03T12:00")).nobody

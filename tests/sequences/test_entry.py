@@ -16,11 +16,12 @@ from newsletter.audience import actions as audience
 from newsletter.audience import by_hand
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError
-from newsletter.sequences import crowds, editing, entering, versions
+from newsletter.sequences import crowds, editing, entering, versions, wording
 from newsletter.sequences.drafts import Draft, DraftStep
-from newsletter.sequences.edits import Rules
+from newsletter.sequences.edits import Add, Rules
 from newsletter.sequences.models import Enrollment, Sequence
-from newsletter.sequences.rules import Kind
+from newsletter.sequences.moving import Choices
+from newsletter.sequences.rules import Kind, Timing
 from tests.sequences.conftest import MONDAY, join, person, run, sent, turn
 from tests.sequences.joining import begins, bring, enter, joined, notes, tag
 from tests.sequences.test_imports import file, take_in
@@ -173,6 +174,25 @@ def test_a_step_gives_the_tag_that_opens_the_next_series(app: Flask) -> None:
     join(first, alice)
     turn(MONDAY)
     assert inside(last) == [alice]
+
+
+@pytest.mark.parametrize("joins", [True, False])
+def test_3_11_of_those_who_finished_only_whoever_may_join_gets_what_is_new(app: Flask, joins: bool) -> None:
+    series = build("core", mail("a", 0))
+    reader = person("Alice" if joins else "Charlie")
+    join(series, reader)
+    turn(MONDAY)
+    asks(series, CLIENTS)
+    if joins:
+        tag(reader)
+    with transaction() as session:
+        (last,) = versions.current(session, series).living
+        new = Add(last.id, Kind.EMAIL, Timing(0), source=wording.write("new", "", "Some words."))
+        choices = Choices(finished=True, confirmed=1)
+        foreseen = editing.foresee(session, series, new, now=MONDAY, choices=choices)
+        editing.apply(session, series, new, now=MONDAY, choices=choices, foreseen=foreseen)
+    run(MONDAY + timedelta(days=2))
+    assert [subject for subject, _ in sent(reader)] == ["a", "new"][: 1 + joins]
 
 
 def rules(entry: dict[str, Any]) -> Rules:
