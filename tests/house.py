@@ -240,6 +240,12 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
 
 
+def listed(found: Iterator[str]) -> None:
+    """Fail with every place in one go."""
+    places = sorted(set(found))
+    assert not places, "\n" + "\n".join(places)
+
+
 def floor_of(room: str) -> int:
     """The floor a room is on, counted from the ground; raises KeyError for a room that the plan does not know."""
     if room in FRONT_DOORS:

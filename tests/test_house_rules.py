@@ -23,6 +23,7 @@ from tests.house import (
     Module,
     annotation_names,
     floor_of,
+    listed,
     modules,
     own_code,
     tree_of,
@@ -72,12 +73,6 @@ READS_TIME = {
     ("time", "time_ns"), ("time", "localtime"), ("time", "gmtime"), ("func", "now"), ("func", "current_timestamp"),
 }  # fmt: skip
 TASTELESS = {"utils", "util", "helpers", "helper", "manager", "managers", "misc", "common_utils"}
-
-
-def listed(found: Iterator[str]) -> None:
-    """Fail with every place in one go."""
-    places = sorted(set(found))
-    assert not places, "\n" + "\n".join(places)
 
 
 def test_the_plan_knows_every_room() -> None:
