@@ -19,8 +19,20 @@ from newsletter.accounts.gate import admin_blueprint, current_operator
 from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
 from newsletter.errors import InputError, NotFound
-from newsletter.sequences import editing, editor, entering, nearing, openings, queries, triggers, versions, ways_in
+from newsletter.sequences import (
+    editing,
+    editor,
+    entering,
+    nearing,
+    openings,
+    queries,
+    saying,
+    triggers,
+    versions,
+    ways_in,
+)
 from newsletter.sequences.models import Sequence
+from newsletter.sequences.saying import Names
 from newsletter.sequences.triggers import Kind, Opening
 
 bp = admin_blueprint("triggers", __name__, "/admin/sequences/<int:sequence_id>/triggers")
@@ -68,6 +80,11 @@ def _say(session: Session, opening: Opening) -> str:
     return triggers.say(opening, dict(choices(session, opening.kind)))
 
 
+def _only(session: Session, series: Sequence) -> str:
+    """Who alone may join, in words; empty when everybody may."""
+    return saying.say_entry(series.entry, Names(gifts=dict(choices(session, Kind.MAGNET))))
+
+
 def _typed(sequence_id: int) -> Opening:
     form = request.form
     kind, what, config = form.get("kind", ""), form.get("what", ""), {}
@@ -96,6 +113,7 @@ def look(sequence_id: int) -> str | Response:
         series=series,
         opening=opening,
         words=_say(session, opening),
+        only=_only(session, series),
         given={name: value for name, value in request.form.items() if name != "csrf_token"},
         impact=nearing.of_date(session, opening, zone, now, now + SOON) if opening.kind == Kind.DATE else None,
         have_it=audience.count_reachable(session, opening.what) if opening.kind == Kind.TAG else 0,
@@ -141,6 +159,7 @@ def before(sequence_id: int, trigger_id: int, deed: str) -> str:
         series=series,
         opening=opening,
         words=_say(session, opening),
+        only=_only(session, series),
         deed=deed,
         dated=dated,
         names=audience.readers(session, [number for number, _ in dated.who]) if dated else {},

@@ -11,7 +11,7 @@ from newsletter import clock
 from newsletter.accounts.models import AuditEntry
 from newsletter.database.engine import db, transaction
 from newsletter.sequences import openings
-from newsletter.sequences.models import SequenceVersion
+from newsletter.sequences.models import Sequence, SequenceVersion
 from newsletter.sequences.triggers import Opening
 from newsletter.signup import actions as signup
 from tests.sequences.conftest import MONDAY, at, join, person, turn
@@ -43,6 +43,20 @@ def test_a_way_in_shows_what_it_does_before_it_is_made(operator: FlaskClient, se
     assert "Nobody joins now." in page.text
     assert "Also let the 2 people join who have this tag already" in page.text
     assert known(series) == []
+
+
+def test_whom_the_series_is_for_is_said_wherever_a_way_in_is_looked_at(operator: FlaskClient, series: int) -> None:
+    number, own = begins(series, "tag", "client"), f"/admin/sequences/{series}"
+    said = "Only those who downloaded any gift join, by whatever way they come"
+
+    def pages() -> list[str]:
+        looked = operator.post(f"{own}/triggers/look", data={"kind": "tag", "what": "vip"})
+        return [operator.get(own).text, operator.get(f"{own}/triggers/{number}/rest").text, looked.text]
+
+    assert [said in page for page in pages()] == [False] * 3
+    with transaction() as session:
+        session.get_one(Sequence, series).entry = {"downloaded": "any"}
+    assert [said in page for page in pages()] == [True] * 3
 
 
 def test_made_it_lets_people_join_and_the_log_says_who_made_it(operator: FlaskClient, series: int) -> None:
