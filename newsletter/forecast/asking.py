@@ -16,7 +16,6 @@ from newsletter.forecast.outlooks import Snapshot
 from newsletter.forecast.queries import stretch
 from newsletter.forecast.records import Heading
 
-HOUR = timedelta(hours=1)
 BROADCASTS = "broadcasts"  # instead of a series' slug
 
 
@@ -59,11 +58,6 @@ class Ask:
         """Whether something is left out."""
         return bool(self.only or self.tag or self.reader is not None)
 
-    @property
-    def as_kept(self) -> bool:
-        """Whether it shows whole days of everybody, which is how they are counted and kept."""
-        return self.view is not View.DAY and not self.tag
-
     def lets(self, heading: Heading) -> bool:
         """Whether an email is shown."""
         if self.only == BROADCASTS:
@@ -88,34 +82,23 @@ def see(session: Session, ask: Ask, zone: ZoneInfo, now: datetime) -> Seen:
     if ask.reader is not None:
         gone = records.sent_to_reader(session, ask.reader, *_span(days, zone), zone)
         return Seen(gone, coming_to(session, ask.reader, days, zone, now), None, 100, True)
-    looked = _looked(days, zone, now)
-    behind = _behind(session, ask, days, zone, now)
+    behind, looked, share, done = _look(ask, zone, now)
     ahead = coming(session, ask, looked.outlook, zone) if looked else []
-    done = behind.done and (looked is None or looked.done)
-    return Seen(behind.cells, ahead, looked, min(behind.share, looked.share if looked else 100), done)
+    return Seen(behind.cells, ahead, looked, share, done)
 
 
 def go_on(ask: Ask, zone: ZoneInfo, now: datetime) -> tuple[int, bool]:
     """Count and work out a little more of a sheet without showing it: how much there is (percent), and whether all."""
+    *_, share, done = _look(ask, zone, now)
+    return share, done
+
+
+def _look(ask: Ask, zone: ZoneInfo, now: datetime) -> tuple[Behind, Looked | None, int, bool]:
     days = days_of(ask.view, ask.on)
-    looked = _looked(days, zone, now)
-    behind = looking.look_back(days, zone, now) if ask.as_kept else None
+    looked = looking.look() if days[-1] >= now.astimezone(zone).date() else None
+    behind = looking.look_back(days, zone, now, tag=ask.tag, by_hour=ask.view is View.DAY)
     parts = [part for part in (looked, behind) if part]
-    return min((part.share for part in parts), default=100), all(part.done for part in parts)
-
-
-def _looked(days: list[date], zone: ZoneInfo, now: datetime) -> Looked | None:
-    return looking.look() if days[-1] >= now.astimezone(zone).date() else None
-
-
-def _behind(session: Session, ask: Ask, days: list[date], zone: ZoneInfo, now: datetime) -> Behind:
-    if ask.as_kept:
-        return looking.look_back(days, zone, now)
-    if ask.view is View.DAY:
-        return Behind(sent_by_hour(session, ask, zone, now), 100, True)
-    spans = [(day, *bounds(day, zone)) for day in days]
-    found = [cell for day, *span in spans if span[0] <= now for cell in records.sent(session, day, *span, tag=ask.tag)]
-    return Behind(found, 100, True)
+    return behind, looked, min(part.share for part in parts), all(part.done for part in parts)
 
 
 def _span(days: list[date], zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -125,16 +108,6 @@ def _span(days: list[date], zone: ZoneInfo) -> tuple[datetime, datetime]:
 def last_day(now: datetime, zone: ZoneInfo) -> date:
     """The last day that is worked out as a whole."""
     return (now + timedelta(days=AHEAD)).astimezone(zone).date() - timedelta(days=1)
-
-
-def sent_by_hour(session: Session, ask: Ask, zone: ZoneInfo, now: datetime) -> list[Cell]:
-    """What was sent on the day until now, hour by hour."""
-    start, end = bounds(ask.on, zone)
-    found = []
-    while start < min(end, now + HOUR):
-        found += records.sent(session, ask.on, start, min(start + HOUR, end), tag=ask.tag)
-        start += HOUR
-    return found
 
 
 def coming(session: Session, ask: Ask, outlook: Snapshot, zone: ZoneInfo) -> list[Cell]:

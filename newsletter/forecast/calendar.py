@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 AHEAD = 31  # days that are worked out: to the end of any month begun
 AT_ONCE = "other"  # confirmations and gifts: nobody plans them, so they are only in the past
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 class View(StrEnum):
@@ -57,6 +57,16 @@ class Cell:
             first_at=min(self.first_at, other.first_at),
             last_at=max(self.last_at, other.last_at),
         )
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A day, or one of its hours counted from 0, whose emails are counted by themselves (UTC)."""
+
+    day: date
+    start: datetime
+    end: datetime
+    hour: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +161,18 @@ def bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """When a day begins and ends in a zone (UTC)."""
     start, end = (datetime.combine(at, time(), zone).astimezone(UTC) for at in (day, day + timedelta(days=1)))
     return start, end
+
+
+def stretches(days: Iterable[date], zone: ZoneInfo, *, by_hour: bool = False) -> list[Stretch]:
+    """What is counted of these days: each as a whole, or hour by hour; a day has 23 to 25 of them."""
+    whole = [Stretch(day, *bounds(day, zone)) for day in days]
+    if not by_hour:
+        return whole
+    return [
+        Stretch(one.day, one.start + number * HOUR, min(one.start + (number + 1) * HOUR, one.end), number)
+        for one in whole
+        for number in range(-((one.start - one.end) // HOUR))
+    ]
 
 
 def sheet(view: View, on: date, today: date, last: date, sent: Iterable[Cell], coming: Iterable[Cell]) -> list[Day]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from threading import Lock
@@ -10,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 from newsletter import clock
 from newsletter.accounts import queries as accounts
+from newsletter.audience import queries as audience
 from newsletter.database.engine import db, transaction
 from newsletter.errors import Busy
 from newsletter.forecast import actions, outlooks, records
-from newsletter.forecast.calendar import Cell, bounds, share
+from newsletter.forecast.calendar import Cell, Stretch, share, stretches
 from newsletter.forecast.outlooks import Snapshot
 from newsletter.forecast.queries import stretch
 from newsletter.forecast.records import Marks
@@ -27,13 +29,14 @@ SLICE_SECONDS = 0.3  # what a slice should take
 _WORKING = Lock()
 
 
-# A day that took longer to count (seconds) is counted once and kept: after this margin nothing is added to it any more.
-WORTH_KEEPING, MARGIN = 0.05, timedelta(hours=1)
+# What took longer to count (seconds) is counted once and kept: after this margin nothing is added to it any more. A
+# sheet has at most 42 days, so that all those too quick to be kept are counted in one look, and it comes to an end.
+WORTH_KEEPING, MARGIN = 0.01, timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Behind:
-    """What was sent, as far as it is counted (percent of the days)."""
+    """What was sent, as far as it is counted (percent of the days, or of the hours of one)."""
 
     cells: list[Cell]
     share: int
@@ -104,26 +107,45 @@ def _latest() -> Snapshot:
     return found
 
 
-def look_back(days: list[date], zone: ZoneInfo, now: datetime, patience: float = PATIENCE / 2) -> Behind:
-    """What was sent on these days until now, counted for at most about `patience` seconds, the latest day first."""
+def look_back(
+    days: Iterable[date],
+    zone: ZoneInfo,
+    now: datetime,
+    patience: float = PATIENCE / 2,
+    *,
+    tag: str = "",
+    by_hour: bool = False,
+) -> Behind:
+    """What was sent on these days until now (to who has the tag), counted for at most about `patience` seconds.
+
+    What is over comes first, the latest first; what is not cannot be kept, and is counted when all else is known.
+    """
     until, session = monotonic() + patience, db.session()
-    begun = [day for day in reversed(days) if bounds(day, zone)[0] <= now]
-    known = outlooks.counted_days(session, days[0], days[-1], zone)
-    for day in begun:
-        if day not in known and monotonic() < until:
-            known[day] = _counted(day, zone, now)
-    cells = [cell for day in begun for cell in known.get(day, ())]
-    missing = sum(day not in known for day in begun)
+    tag_id = audience.tag_ids(session, [tag]).get(tag) if tag else None
+    if tag and tag_id is None:
+        return Behind([], 100, True)
+    begun = [one for one in reversed(stretches(days, zone, by_hour=by_hour)) if one.start <= now]
+    known = outlooks.counted(session, begun, zone, tag_id, now)
+    for one in begun:
+        if one not in known and one.end + MARGIN < now and monotonic() < until:
+            known[one] = _counted(one, tag, outlooks.part_of(one, zone, tag_id), now)
+    if all(one in known for one in begun if one.end + MARGIN < now):
+        known |= {one: _sent(one, tag) for one in begun if one not in known}
+    cells = [cell for one in begun for cell in known.get(one, ())]
+    missing = sum(one not in known for one in begun)
     return Behind(cells, 100 - 100 * missing // max(len(begun), 1), not missing)
 
 
-def _counted(day: date, zone: ZoneInfo, now: datetime) -> list[Cell]:
-    began, (start, end) = monotonic(), bounds(day, zone)
-    cells = records.sent(db.session(), day, start, end)
-    if monotonic() - began > WORTH_KEEPING and end + MARGIN < now:
+def _counted(one: Stretch, tag: str, part: str, now: datetime) -> list[Cell]:
+    began, cells = monotonic(), _sent(one, tag)
+    if monotonic() - began > WORTH_KEEPING:
         with transaction() as writing:
-            actions.keep_day(writing, day, zone, cells, now)
+            actions.keep_count(writing, one.day, part, cells, now)
     return cells
+
+
+def _sent(one: Stretch, tag: str) -> list[Cell]:
+    return records.sent(db.session(), one.day, one.start, one.end, tag=tag)
 
 
 def _next_size(size: int, took: float) -> int:

@@ -50,15 +50,16 @@ class OutlookPart(Base):
 
 
 class SentDay(Base):
-    """How many got one email on a day that is over, where counting that took a while: a million rows take seconds.
+    """How many got one email on a day that is over, where counting that took a while: a million rows take a second.
 
-    `item` is as in OutlookPart, or empty with nobody in it: that day was counted, and these are all its emails.
+    `item` is as in OutlookPart, or empty with nobody in it: that was counted, at `first_at`, and these are all emails.
     """
 
     __tablename__ = "sent_days"
 
     day: Mapped[date] = mapped_column(primary_key=True)
-    zone: Mapped[str] = mapped_column(String(64), primary_key=True)  # whose day it is
+    # Whose day it is, and what of it (outlooks.part_of): `Asia/Tokyo`, `Asia/Tokyo hour 7`, `Asia/Tokyo hour 7 tag 3`.
+    zone: Mapped[str] = mapped_column(String(64), primary_key=True)
     item: Mapped[str] = mapped_column(String(40), primary_key=True)
     people: Mapped[int]
     moved: Mapped[int]

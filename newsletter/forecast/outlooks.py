@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from newsletter.forecast.calendar import MINUTE, Cell, Who, minutes, unpack
+from newsletter.forecast.calendar import MINUTE, Cell, Stretch, Who, minutes, unpack
 from newsletter.forecast.models import Feed, Outlook, OutlookPart, SentDay
 from newsletter.forecast.records import Marks
 from newsletter.forecast.rules import Bare
@@ -113,15 +113,29 @@ def item_of(row: Bare) -> str:
     return f"broadcast:{row.broadcast_id}" if row.broadcast_id else f"step:{row.step_id}"
 
 
-def counted_days(session: Session, first: date, last: date, zone: ZoneInfo) -> dict[date, list[Cell]]:
-    """What was sent on the days whose count was kept."""
-    found = select(SentDay).where(SentDay.day >= first, SentDay.day <= last, SentDay.zone == zone.key)
-    days: dict[date, list[Cell]] = {}
-    for row in session.scalars(found):
-        cells = days.setdefault(row.day, [])
-        if row.item:
+def part_of(one: Stretch, zone: ZoneInfo, tag_id: int | None) -> str:
+    """What of its day a stretch is, as a count of it is kept: for everybody, or for who has a tag."""
+    hour = "" if one.hour is None else f" hour {one.hour}"
+    return f"{zone.key}{hour}" + (f" tag {tag_id}" if tag_id else "")
+
+
+def counted(
+    session: Session, wanted: Iterable[Stretch], zone: ZoneInfo, tag_id: int | None, now: datetime
+) -> dict[Stretch, list[Cell]]:
+    """What was sent in the stretches whose count was kept; one of a tag not for long, for people get and lose it."""
+    by_key = {(one.day, part_of(one, zone, tag_id)): one for one in wanted}
+    days, parts = {day for day, _ in by_key}, {part for _, part in by_key}
+    kept: dict[Stretch, list[Cell]] = {}
+    for row in session.scalars(select(SentDay).where(SentDay.day.in_(days), SentDay.zone.in_(parts))):
+        one = by_key.get((row.day, row.zone))
+        if one is not None:
+            cells = kept.setdefault(one, [])
             cells.append(Cell(row.day, row.item, row.people, row.moved, row.first_at, row.last_at))
-    return days
+    return {
+        one: [cell for cell in cells if cell.item]
+        for one, cells in kept.items()
+        if not tag_id or any(not cell.item and now - cell.first_at < LONGEST for cell in cells)
+    }
 
 
 def moment(outlook: Snapshot, minute: int) -> datetime:

@@ -13,4 +13,5 @@ __all__ = ["series"]
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request may work as long as it takes here: the machine of a test may be busy."""
-    monkeypatch.setattr(looking.look, "__defaults__", (60.0,))
+    for patient in (looking.look, looking.look_back):
+        monkeypatch.setattr(patient, "__defaults__", (60.0,))

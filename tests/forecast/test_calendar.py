@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -26,6 +27,7 @@ from newsletter.forecast.calendar import (
     share,
     sheet,
     span,
+    stretches,
     title,
     turned,
     unpack,
@@ -87,6 +89,24 @@ def test_a_day_that_is_none_is_today(text: str) -> None:
 def test_a_day_begins_where_the_clocks_begin_it() -> None:
     start, end = bounds(date(2026, 3, 29), BERLIN)
     assert (start, end - start) == (datetime(2026, 3, 28, 23, tzinfo=UTC), timedelta(hours=23))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("Europe/Berlin", date(2026, 3, 28), 24),
+        ("Europe/Berlin", date(2026, 3, 29), 23),
+        ("Europe/Berlin", date(2026, 10, 25), 25),
+        ("Australia/Lord_Howe", date(2026, 4, 5), 25),  # half an hour more, which is a stretch of its own
+        ("Asia/Kolkata", date(2026, 3, 28), 24),
+    ],
+)
+def test_the_hours_of_a_day_are_the_whole_day(zone: str, day: date, hours: int) -> None:
+    found = stretches([day], ZoneInfo(zone), by_hour=True)
+    (whole,) = stretches([day], ZoneInfo(zone))
+    assert [one.hour for one in found] == list(range(hours))
+    assert (whole.start, whole.end) == bounds(day, ZoneInfo(zone)) == (found[0].start, found[-1].end)
+    assert all(one.end == after.start for one, after in pairwise(found))
 
 
 def test_sent_and_coming_are_one_entry_of_a_day() -> None:

@@ -279,6 +279,30 @@ def test_a_large_list_shows_how_far_it_is_and_goes_on_by_itself(
     assert "Hello" in page
 
 
+@pytest.mark.parametrize("asked", [{"view": "week"}, {"view": "week", "tag": "yoga"}, {"view": "day", "tag": "yoga"}])
+def test_the_past_of_a_large_list_shows_how_far_it_is_counted(
+    operator: FlaskClient, series: int, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str]
+) -> None:
+    alice = person("Alice")
+    join(series, alice)
+    with transaction() as session:
+        audience.add_tag(session, alice, "yoga", MONDAY)
+    run(at("2026-03-05T10:00"))
+    monkeypatch.setattr(looking, "WORTH_KEEPING", -1.0)
+    asked = asked | {"on": "2026-03-04"}
+    with monkeypatch.context() as hurried:
+        hurried.setattr(looking.look_back, "__defaults__", (0.0,))
+        page = look(operator, now="2026-03-20T12:00", **asked)
+        assert "Counting what was sent : 0 % done" in page
+        assert "Hello" not in page
+    with clock.standing_at(at("2026-03-20T12:00")):
+        assert operator.post("/admin/calendar/ahead", data=asked).json == {"share": 100, "done": True}
+    monkeypatch.setattr(records, "sent", lambda *_, **__: pytest.fail("counted twice"))
+    page = look(operator, now="2026-03-20T12:00", **asked)
+    assert "Counting" not in page
+    assert re.search(r"Hello .*sent to 1 person", page)
+
+
 def test_it_is_worked_out_again_on_demand_and_the_page_stays_where_it_was(operator: FlaskClient, series: int) -> None:
     alice = person("Alice")
     join(series, alice)

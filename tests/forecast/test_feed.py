@@ -171,9 +171,9 @@ def test_the_last_days_are_counted_once_and_not_with_every_fetch(
     assert before.count("Sent to 1 person.") == 2
     counted, counting = [], records.sent
 
-    def noted(*given: Any) -> Any:
+    def noted(*given: Any, **more: Any) -> Any:
         counted.append(f"{given[1]}")
-        return counting(*given)
+        return counting(*given, **more)
 
     monkeypatch.setattr(records, "sent", noted)
     assert fetched(sqlite_app, path, "2026-03-08T12:00") == before

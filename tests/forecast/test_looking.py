@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from newsletter import clock
 from newsletter.accounts import actions as accounts
+from newsletter.audience import actions as audience
 from newsletter.database.engine import db, transaction
 from newsletter.forecast import actions, looking, outlooks, records
 from newsletter.forecast.calendar import AHEAD
@@ -163,7 +164,7 @@ def test_a_large_day_is_counted_once(readers: int, monkeypatch: pytest.MonkeyPat
     assert sorted(map(repr, again.cells)) == sorted(map(repr, first.cells))
     assert first.done
     assert sum(cell.people for cell in first.cells) == 20
-    monkeypatch.setattr(records, "sent", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr(records, "sent", lambda *_, **__: pytest.fail("counted again"))
     assert looking.look_back(days[:4], zone, now).done
 
 
@@ -172,6 +173,66 @@ def test_counting_back_stops_in_time(readers: int) -> None:
     days = [MONDAY.date() - timedelta(days=number) for number in range(9, -1, -1)]
     behind = looking.look_back(days, zone, MONDAY, 0.0)
     assert (behind.done, behind.share, behind.cells) == (False, 0, [])
+
+
+@pytest.mark.parametrize(
+    ("tag", "by_hour", "each"),
+    [("", False, 0.04), ("", True, 3.0), ("yoga", False, 0.009), ("yoga", False, 0.3), ("yoga", True, 0.04)],
+)
+def test_the_past_is_counted_a_moment_at_a_time_and_comes_to_an_end(
+    readers: int, monkeypatch: pytest.MonkeyPatch, tag: str, by_hour: bool, each: float
+) -> None:
+    """However long each day (or hour) takes: days of 0.04 seconds were begun anew with every look, for ever."""
+    run(at("2026-03-04T18:00"))
+    with transaction() as session:
+        for number in range(1, 6):
+            audience.add_tag(session, number, "yoga", MONDAY)
+    steady, counting, now = [0.0], records.sent, at("2026-03-04T18:00")
+    zone = looking.accounts.zone_of(looking.accounts.studio(db.session()))
+    days = [now.date()] if by_hour else [at("2026-01-25T00:00").date() + timedelta(days=number) for number in range(42)]
+    whole = looking.look_back(days, zone, now, tag=tag, by_hour=by_hour)
+    everybody = {("", False): 10, ("", True): 7, ("yoga", False): 5, ("yoga", True): 4}  # Tokyo's morning was before
+    assert sum(cell.people for cell in whole.cells) == everybody[tag, by_hour]
+
+    def slow(*given: Any, **more: Any) -> Any:
+        steady[0] += each
+        return counting(*given, **more)
+
+    monkeypatch.setattr(looking, "monotonic", lambda: steady[0])
+    monkeypatch.setattr(records, "sent", slow)
+    shares = []
+    for _ in range(30):
+        began = steady[0]
+        behind = looking.look_back(days, zone, now, 0.5, tag=tag, by_hour=by_hour)
+        shares.append(behind.share)
+        assert steady[0] - began < 0.5 + 4 * each, "up to three of them are too young to be kept"
+        if behind.done:
+            break
+    assert shares == sorted(set(shares)), "each look shows more than the one before"
+    assert behind.done
+    assert sorted(map(repr, behind.cells)) == sorted(map(repr, whole.cells))
+
+
+def test_a_count_by_tag_is_kept_no_longer_than_what_is_ahead(readers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(at("2026-03-04T18:00"))
+    monkeypatch.setattr(looking, "WORTH_KEEPING", -1.0)
+    zone = looking.accounts.zone_of(looking.accounts.studio(db.session()))
+
+    def people(minutes: int, tag: str = "yoga") -> int:
+        now = at("2026-03-06T18:00") + timedelta(minutes=minutes)
+        found = looking.look_back([at("2026-03-04T00:00").date()], zone, now, tag=tag)
+        return sum(cell.people for cell in found.cells)
+
+    assert people(0) == 0, "there is no such tag"
+    counts = []
+    for number, minutes in ((1, 0), (2, 14), (4, 15)):
+        with transaction() as session:
+            audience.add_tag(session, number, "yoga", MONDAY)
+        counts.append(people(minutes))
+    assert counts == [1, 1, 3]
+    with transaction() as session:
+        audience.add_tag(session, 1, "other", MONDAY)
+    assert [people(15, "other"), people(15, ""), people(15)] == [1, 7, 3], "each is a count of its own"
 
 
 def test_who_looks_while_another_works_sees_what_there_is(readers: int, monkeypatch: pytest.MonkeyPatch) -> None:
