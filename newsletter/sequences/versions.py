@@ -19,8 +19,8 @@ from newsletter.audience.models import Subscriber
 from newsletter.delivery.models import Delivery
 from newsletter.delivery.rules import Lane
 from newsletter.errors import NotFound
-from newsletter.sequences import conditions, drafts, facts, models, queries
-from newsletter.sequences.conditions import Condition
+from newsletter.sequences import drafts, facts, models, queries
+from newsletter.sequences.conditions import Condition, lets_in
 from newsletter.sequences.differing import touched
 from newsletter.sequences.drafts import Draft, DraftStep
 from newsletter.sequences.models import Enrollment, SequenceMove, SequenceVersion
@@ -113,8 +113,8 @@ def readers(
         outside = [row.subscriber_id for row in rows if row.state == EnrollmentState.FINISHED]
         known = facts.of_joining(session, entry, outside)
         for row in rows:
-            lets_in = row.state != EnrollmentState.FINISHED or conditions.lets_in(entry, known[row.subscriber_id])
-            if row.state == EnrollmentState.ACTIVE or (row.subscriber_id not in barred and lets_in):
+            kept_out = row.state == EnrollmentState.FINISHED and not lets_in(entry, known[row.subscriber_id])
+            if row.state == EnrollmentState.ACTIVE or not (kept_out or row.subscriber_id in barred):
                 place = queries.place(cast(Enrollment, row))
                 held = row.held_at is not None
                 yield Reader(row.id, row.subscriber_id, row.state, place, row.timezone, held, row.ended_at)

@@ -217,6 +217,18 @@ def test_3_2_it_is_edited_noted_said_and_taken_back_like_every_rule(app: Flask, 
     assert not join(series, charlie)
 
 
+def test_3_2_it_cannot_be_taken_back_once_somebody_got_an_email_because_of_it(app: Flask) -> None:
+    series = build("core", mail("a", 0), entry=CLIENTS)
+    with transaction() as session:
+        editing.apply(session, series, rules({}), now=MONDAY)
+    join(series, person("Bob"))
+    turn(MONDAY)
+    with transaction() as session:
+        last = versions.undoable(session, series)
+        assert last is not None
+        assert "cannot be taken back" in editing.why_not_undo(session, last)
+
+
 @pytest.mark.parametrize(
     ("entry", "why"),
     [
