@@ -14,8 +14,8 @@ LONGEST = 3600.0  # seconds for one database
 
 
 def measure(sizes: Sizes) -> list[Line]:
-    """On both databases, three workers each."""
-    return [_storm(sizes.kills, database) for database in ("sqlite", "postgresql")]
+    """On each database, three workers each."""
+    return [_storm(sizes.kills, database) for database in sizes.storms]
 
 
 def _storm(kills: int, database: str) -> Line:

@@ -16,10 +16,8 @@ from newsletter.figures import drawing
 from newsletter.magnets import press, sheet
 from newsletter.magnets.rules import Paper
 
-ROUNDS = 12
 
-
-def seconds(work: Callable[[], object], rounds: int = 5) -> float:
+def seconds(work: Callable[[], object], rounds: int) -> float:
     """The median time of `work`."""
     times = []
     for _ in range(rounds):
@@ -35,7 +33,7 @@ def _beside(work: str, measured: float, reference: str, beside: float) -> Line:
     )
 
 
-def gift() -> Line:
+def gift(presses: int) -> Line:
     """The one-page PDF: fitted, tagged, exactly one page."""
     starter = sheet.starter()
     imprint = press.Imprint(
@@ -47,16 +45,16 @@ def gift() -> Line:
     )
     for item in starter.items:
         drawing.svg(item.figure)  # drawn once per process, so it is not part of either time
-    bare = seconds(lambda: HTML(string="<p>" + "word " * 300).write_pdf(), 3)
-    made = seconds(lambda: press.press(starter, imprint, Paper.A4), 3)
+    bare = seconds(lambda: HTML(string="<p>" + "word " * 300).write_pdf(), presses)
+    made = seconds(lambda: press.press(starter, imprint, Paper.A4), presses)
     return _beside("press the gift, A4", made, "WeasyPrint, one page of plain words", bare)
 
 
-def visitor() -> list[Line]:
+def visitor(visits: int) -> list[Line]:
     """From the press of the button to the confirmation in the mailbox, on a started server."""
     with tempfile.TemporaryDirectory() as folder, server.running(folder) as (site, started):
         health = seconds(lambda: site.get("/healthz"), 50)
-        waits = [site.sign_up(f"reader{number}@example.org") for number in range(ROUNDS)]
+        waits = [site.sign_up(f"reader{number}@example.org") for number in range(visits)]
         posts, arrivals = (statistics.median(times) for times in zip(*waits, strict=True))
     return [
         Line("start until /healthz answers, empty database", f"{started:.1f} s"),
@@ -65,6 +63,6 @@ def visitor() -> list[Line]:
     ]
 
 
-def measure(_sizes: Sizes) -> list[Line]:
+def measure(sizes: Sizes) -> list[Line]:
     """All of them."""
-    return [*visitor(), gift()]
+    return [*visitor(sizes.visits), gift(sizes.presses)]

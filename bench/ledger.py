@@ -111,5 +111,5 @@ def measure(sizes: Sizes) -> list[Line]:
     lines: list[Line] = []
     for name, opened in (("SQLite", sqlite), ("PostgreSQL", postgresql)):
         with ExitStack() as stack:
-            lines += _one(name, stack.enter_context(opened(sizes.growing[1])), sizes.growing[1])
+            lines += _one(name, stack.enter_context(opened(sizes.ledger)), sizes.ledger)
     return lines

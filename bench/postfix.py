@@ -88,8 +88,13 @@ def rsa_signatures(seconds: int) -> float:
     return float([word for word in line.split() if re.fullmatch(r"[\d.]+", word)][-2])
 
 
+def find(name: str) -> str | None:
+    """Where a program is, also outside a user's path; None when it is not there."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+
+
 def _program(name: str) -> str:
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
+    found = find(name)
     if found is None:
         raise SystemExit(f"{name} is missing; Debian has it in the package postfix (openssl in openssl)")
     return found
