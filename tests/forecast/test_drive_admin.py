@@ -15,6 +15,7 @@ from newsletter.database.engine import transaction
 from newsletter.errors import InputError
 from newsletter.forecast import drive_form
 from newsletter.forecast.drive import Invented
+from newsletter.sequences.rules import Course
 from newsletter.sequences.series import load_series
 from tests.forecast.test_drive import ABOUT, FORKED, MONDAY, SHIPPED, email, rows, series
 
@@ -133,3 +134,8 @@ def test_3_5_a_moment_that_does_not_exist_is_the_first_after_the_gap() -> None:
     assert reader.start == datetime(2026, 3, 29, 1, 0, tzinfo=UTC)
     with pytest.raises(InputError):
         drive_form.invented({"fields": ["no value"]}, berlin, MONDAY)
+
+
+def test_3_12_what_those_who_would_join_are_asked_is_offered_as_well() -> None:
+    course = Course(id=1, entry={"tag": "vip"}, goal={"field": "city", "is": "set"})
+    assert drive_form.asked({1: course}, 1) == drive_form.Asked(tags=("vip",), fields=("city",))

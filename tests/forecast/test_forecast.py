@@ -28,7 +28,9 @@ from newsletter.forecast.queries import forecast
 from newsletter.forecast.rules import Only, Row
 from newsletter.sequences import jobs
 from newsletter.sequences.models import Enrollment
+from newsletter.sequences.rules import Kind
 from tests.sequences.conftest import MONDAY, STEPS, at, emails, join, load, person, turn
+from tests.sequences.test_steps import build, mail
 
 ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati", "", "Mars/Base"]
 Seen = tuple[str, str, str]
@@ -258,3 +260,14 @@ def test_3_21_the_counts_of_the_days_are_the_names_counted(sqlite_app: Flask, se
     assert [cell.first_at for cell, _ in found] == sorted(cell.first_at for cell, _ in found)
     assert sum(cell.moved for cell, _ in found) == sum(row.moved_from is not None for row in rows)
     assert any(cell.people > 1 for cell, _ in found)
+
+
+def test_3_12_what_only_those_who_would_join_are_asked_is_read_for_it(app: Flask) -> None:
+    """Nothing else in the house asks about fields."""
+    build("last", mail("b", 0), entry={"field": "city", "is": "equals", "value": "Rome"})
+    first = build("first", mail("a", 1), ("on", Kind.MOVE, 1, {"to": "last"}))
+    for name, city in (("Alice", "Rome"), ("Charlie", "Paris")):
+        join(first, person(name, fields={"city": city}))
+    rows = plainly(foreseen(MONDAY))
+    assert [row[1:] for row in rows if row[2] == "b"] == [("alice@example.org", "b")]
+    assert live(MONDAY) == sorted(rows)
