@@ -78,17 +78,17 @@ def _parts(outlook: Snapshot, rows: Iterable[Bare], zone: ZoneInfo) -> list[dict
 
 def keep_count(session: Session, day: date, part: str, cells: Iterable[Cell], now: datetime) -> None:
     """Keep what was counted of a day that is over instead of an older count; counted twice at once, it is kept once."""
-    session.execute(delete(SentDay).where(SentDay.day == day, SentDay.zone == part))
+    session.execute(delete(SentDay).where(SentDay.day == day, SentDay.part == part))
     rows = [
         {
-            "day": day, "zone": part, "item": cell.item, "people": cell.people, "moved": cell.moved,
+            "day": day, "part": part, "item": cell.item, "people": cell.people, "moved": cell.moved,
             "first_at": cell.first_at, "last_at": cell.last_at,
         }
         for cell in cells
     ]  # fmt: skip
     seal = {"item": "", "people": 0, "moved": 0, "first_at": now, "last_at": now}
-    rows.append({"day": day, "zone": part, **seal})
-    insert_rows(session, SentDay, rows, unique=[SentDay.day, SentDay.zone, SentDay.item])
+    rows.append({"day": day, "part": part, **seal})
+    insert_rows(session, SentDay, rows, unique=[SentDay.day, SentDay.part, SentDay.item])
 
 
 def make_feed(session: Session, name: str, *, by: int, now: datetime) -> Feed:

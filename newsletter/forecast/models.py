@@ -59,7 +59,7 @@ class SentDay(Base):
 
     day: Mapped[date] = mapped_column(primary_key=True)
     # Whose day it is, and what of it (outlooks.part_of): `Asia/Tokyo`, `Asia/Tokyo hour 7`, `Asia/Tokyo hour 7 tag 3`.
-    zone: Mapped[str] = mapped_column(String(64), primary_key=True)
+    part: Mapped[str] = mapped_column(String(64), primary_key=True)
     item: Mapped[str] = mapped_column(String(40), primary_key=True)
     people: Mapped[int]
     moved: Mapped[int]

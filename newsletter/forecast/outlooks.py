@@ -126,8 +126,8 @@ def counted(
     by_key = {(one.day, part_of(one, zone, tag_id)): one for one in wanted}
     days, parts = {day for day, _ in by_key}, {part for _, part in by_key}
     kept: dict[Stretch, list[Cell]] = {}
-    for row in session.scalars(select(SentDay).where(SentDay.day.in_(days), SentDay.zone.in_(parts))):
-        one = by_key.get((row.day, row.zone))
+    for row in session.scalars(select(SentDay).where(SentDay.day.in_(days), SentDay.part.in_(parts))):
+        one = by_key.get((row.day, row.part))
         if one is not None:
             cells = kept.setdefault(one, [])
             cells.append(Cell(row.day, row.item, row.people, row.moved, row.first_at, row.last_at))
