@@ -50,6 +50,7 @@ def table(tallies: dict[str, Tally]) -> Table:
         ("seconds", lambda tally: f"{tally.seconds:.0f}"),
         ("kills (worker, web, mail server)", lambda tally: [tally.killed[who] for who in ("worker", "web", "peer")]),
         ("of these at a chosen moment around an email", lambda tally: tally.at_a_stage),
+        ("while planning, and while claiming", lambda tally: [tally.planning, tally.claiming]),
         ("emails", lambda tally: tally.emails),
         ("lost, or doubled without being listed", lambda tally: len(tally.violations)),
         ("listed as uncertain on the way", lambda tally: tally.uncertain),

@@ -44,6 +44,9 @@ LETTER = f"---\nsubject: Ten calm minutes\n---\n{BODY}"
 MEND = 1  # an operator looks after the relay this often: it fails so often that it would rest most of the time
 PATIENCE = 3  # for an email to come that a fate is waiting for (seconds)
 DRAIN = 120  # seconds after which what is still open counts as lost
+GLANCE = 0.005  # between two looks at the ledger for the moment to strike (seconds)
+# What strikes, in an order of chance and then anew: dealt, not diced, so that a storm leaves out none of them.
+DECK = ["stage"] * 11 + ["server's stage"] + ["worker"] * 4 + ["web", "peer", "claiming"]
 
 
 @dataclass
@@ -53,6 +56,8 @@ class Tally:
     seed: int
     killed: Counter[str] = field(default_factory=Counter)
     at_a_stage: int = 0  # of those, at a chosen moment around an email
+    planning: int = 0  # times that all workers died while a broadcast was proved and planned
+    claiming: int = 0  # workers that died with emails claimed and none of them begun
     uncertain_at_once: list[int] = field(default_factory=list)  # rows in `sending` of each killed worker
     bound: int = 0  # the most of those that there may be
     states: Counter[str] = field(default_factory=Counter)
@@ -78,6 +83,7 @@ class Storm:
     workers: int
     mended: float = 0  # when somebody last looked after the relay
     seen: int = 0  # deaths of the zygote's children that are counted already
+    deck: list[str] = field(default_factory=list)
 
     def keep_alive(self) -> None:
         """Start anew what was killed, and count it."""
@@ -104,7 +110,9 @@ class Storm:
 
     def _take_down(self, pid: int) -> None:
         """Count what a dead worker leaves uncertain, and let its leases end: minutes pass."""
-        self.tally.uncertain_at_once.append(self.held_by(pid, State.SENDING))
+        begun = self.held_by(pid, State.SENDING)
+        self.tally.uncertain_at_once.append(begun)
+        self.tally.claiming += bool(not begun and self.held_by(pid, State.CLAIMED))
         with transaction() as session:
             session.execute(update(Delivery).where(of_worker(pid), _UNDER_WAY).values(lease_until=clock.now()))
 
@@ -116,19 +124,54 @@ class Storm:
 
     def strike(self) -> None:
         """Kill someone, now or at a chosen moment of the next email."""
-        chance = self.dice.random()
-        if chance < 0.6:
-            self.peer.doom(f"{'die' if chance < 0.05 else 'kill'} {self.dice.choice(STAGES)}")
-            until = time.monotonic() + PATIENCE
-            while self.peer.is_doomed() and time.monotonic() < until:
-                self.keep_alive()
-                time.sleep(0.02)
-        elif chance < 0.88:
-            self.zygote.kill(self.dice.choice(self.zygote.of("worker")))
-        elif chance < 0.95:
-            self.zygote.kill(self.dice.choice(self.zygote.of("web")))
-        else:
-            self.peer.kill()
+        if not self.deck:
+            self.deck = self.dice.sample(DECK, len(DECK))
+        match self.deck.pop():
+            case "stage":
+                self._doom("kill")
+            case "server's stage":
+                self._doom("die")
+            case "claiming":
+                self.strike_claiming()
+            case "peer":
+                self.peer.kill()
+            case kind:
+                self.zygote.kill(self.dice.choice(self.zygote.of(kind)))
+
+    def _doom(self, how: str) -> None:
+        self.peer.doom(f"{how} {self.dice.choice(STAGES)}")
+        until = time.monotonic() + PATIENCE
+        while self.peer.is_doomed() and time.monotonic() < until:
+            self.keep_alive()
+            time.sleep(0.02)
+
+    def strike_claiming(self) -> None:
+        """Kill a worker that has claimed emails and begun none; one that was quicker than us is dead for nothing."""
+        before, until = self.tally.claiming, time.monotonic() + PATIENCE
+        while self.tally.claiming == before and time.monotonic() < until:
+            for pid in self.zygote.of("worker"):
+                if self.held_by(pid, State.CLAIMED) and not self.held_by(pid, State.SENDING):
+                    self.zygote.kill(pid)
+                    self.zygote.wait_for(pid)
+            self.keep_alive()
+            time.sleep(GLANCE)
+
+    def strike_planning(self) -> None:
+        """Kill all workers, as a power cut does, while a broadcast that has begun is proved and planned."""
+        until = time.monotonic() + PATIENCE
+        while not _is_starting(self.app, BroadcastState.STARTING):
+            if time.monotonic() > until:
+                return
+            self.keep_alive()
+            time.sleep(GLANCE)
+        struck = self.zygote.of("worker")
+        for pid in struck:
+            self.zygote.kill(pid)
+        for pid in struck:
+            self.zygote.wait_for(pid)
+        # Still so with nobody left alive: it was in the middle.
+        self.tally.planning += _is_starting(self.app, BroadcastState.STARTING)
+        self.keep_alive()
 
     def waiting(self) -> int:
         """How many emails are not finished."""
@@ -181,12 +224,11 @@ def _mend_relays() -> None:
             relay_rows.keep(relay, Breaker())
 
 
-def _is_starting(app: Flask) -> bool:
-    """Whether a queued broadcast has not planned all its emails yet."""
-    over = {BroadcastState.DRAFT, BroadcastState.CANCELED}
-    over |= {BroadcastState(value) for value in ("started", "paused", "done") if value in set(BroadcastState)}
+def _is_starting(app: Flask, *states: BroadcastState) -> bool:
+    """Whether a broadcast is in one of these states; without any, whether a queued one is not all planned yet."""
+    which = Broadcast.state.in_(states or (BroadcastState.QUEUED, BroadcastState.STARTING))
     with app.app_context():
-        return db.session.scalar(select(Broadcast.id).where(Broadcast.state.not_in(over)).limit(1)) is not None
+        return db.session.scalar(select(Broadcast.id).where(which).limit(1)) is not None
 
 
 def people(count: int) -> list[str]:
@@ -288,6 +330,8 @@ def storm(app: Flask, folder: Path, *, kills: int, seed: int, workers: int = 3, 
             if world.waiting() < readers and not _is_starting(app):
                 queued.append(queue_letter())
                 visitors.wanted.set()
+                if len(queued) % 2 or not tally.planning:
+                    world.strike_planning()
             world.strike()
             time.sleep(world.dice.random() * PAUSE * 2)
         visitors.over.set()

@@ -18,7 +18,9 @@ def test_2_5_a_hundred_kills_lose_nothing_and_double_nothing(app: Flask, tmp_pat
     assert tally.violations == [], tally
     assert tally.killed.total() >= KILLS
     assert tally.killed["worker"] > KILLS // 2, tally
+    assert min(tally.killed[who] for who in ("web", "peer")) > 0, tally
     assert tally.at_a_stage > KILLS // 4, tally
+    assert min(tally.planning, tally.claiming) > 0, tally
     assert tally.emails > KILLS, tally
     assert tally.signed_up > 5, tally
     assert tally.queued, tally
