@@ -13,7 +13,7 @@ class Sizes:
     growing: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     ledger: int = 100_000
     large: int = 1_000_000
-    piece: float = 60  # seconds of sending out of the large broadcast
+    piece: float = 40  # seconds of a large broadcast that are sent at a time
     signed: tuple[str, ...] = ("RSA-2048", "RSA-2048 and Ed25519")
     visits: int = 12
     presses: int = 3  # of the gift
@@ -44,7 +44,7 @@ QUICK = Sizes(
 )
 TINY = Sizes(
     broadcast=200,
-    growing=(1_500,),
+    growing=(200, 2_500),
     ledger=1_000,
     large=400,
     piece=0.3,
