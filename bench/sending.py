@@ -140,53 +140,66 @@ def _one(sizes: Sizes, *, server: bool = False, how: tuple[str, ...] = (), kinds
         return broadcast(place, peer, sizes.broadcast, how)
 
 
+@dataclass(frozen=True)
+class Round:
+    """A broadcast, and what its reference reached just before and after it (emails a second)."""
+
+    ours: Sent
+    beside: float
+    words: str
+
+    @property
+    def ratio(self) -> float:
+        """How much of the reference we reach."""
+        return self.ours.rate / self.beside
+
+
+def _middle(work: str, rounds: list[Round], goal: float | None) -> Line:
+    """The middle one: within minutes a machine's speed changes by a third, and not for both sides of a ratio alike."""
+    ordered = sorted(rounds, key=lambda one: one.ratio)
+    found, several = ordered[len(ordered) // 2], len(ordered) > 1
+    spread = f"; {len(ordered)} rounds, {ordered[0].ratio:.2f} to {ordered[-1].ratio:.2f} ×" if several else ""
+    ratio, wanted, met = at_least(found.ratio, goal or 0)
+    promised = (wanted, met) if goal else ("", None)
+    return Line(work, found.ours.words, found.words + spread, ratio, *promised)
+
+
 def plain(sizes: Sizes) -> list[Line]:
     """Unsigned on SQLite and PostgreSQL against smtp-source, which measures before and after."""
+    rounds, stored = list[Round](), list[Round]()
     with scratch() as folder:
-        before = postfix.source(sizes.broadcast, folder)
-        ours = _one(sizes, how=UNSIGNED)
-        after = postfix.source(sizes.broadcast, folder)
-    beside = (before.a_second + after.a_second) / 2
-    words = (
-        f"smtp-source: {beside:,.0f} a second ({before.a_second:,.0f} before, {after.a_second:,.0f} after); "
-        f"{(before.sender + after.sender) / 2:.0f} µs of processor each"
-    )
-    stored = _one(sizes, server=True, how=UNSIGNED)
+        for _ in range(sizes.rounds):
+            before = postfix.source(sizes.broadcast, folder)
+            ours = _one(sizes, how=UNSIGNED)
+            after = postfix.source(sizes.broadcast, folder)
+            beside, cost = (before.a_second + after.a_second) / 2, (before.sender + after.sender) / 2
+            words = f"smtp-source: {beside:,.0f} a second, {cost:.0f} µs of processor each"
+            rounds.append(Round(ours, beside, words))
+            kept = _one(sizes, server=True, how=UNSIGNED)
+            stored.append(Round(kept, ours.rate, f"ours on SQLite: {ours.rate:,.0f} a second"))
     return [
-        Line(
-            f"broadcast of {sizes.broadcast:,}, unsigned, SQLite", ours.words, words, *at_least(ours.rate / beside, 1.0)
-        ),
-        Line(
-            "the same on PostgreSQL",
-            stored.words,
-            f"ours on SQLite: {ours.rate:,.0f} a second",
-            *at_least(stored.rate / ours.rate, 0.7),
-        ),
+        _middle(f"broadcast of {sizes.broadcast:,}, unsigned, SQLite", rounds, 1.0),
+        _middle("the same on PostgreSQL", stored, 0.7),
     ]
 
 
 def signed(sizes: Sizes) -> list[Line]:
     """Signed with RSA-2048, against what the cores that the sink leaves could sign; and with both kinds of keys."""
-    lines = []
-    for name in sizes.signed:
-        before = postfix.rsa_signatures(sizes.openssl)
-        ours = _one(sizes, kinds=KEYS[name])
-        after = postfix.rsa_signatures(sizes.openssl)
-        left = CORES - ours.share
-        beside = (before + after) / 2 * left
-        words = f"openssl speed rsa2048: {(before + after) / 2:,.0f} a second and core, × {left:.2f} cores left"
-        ratio, goal, met = at_least(ours.rate / beside, 0.6)
-        lines.append(
-            Line(
-                f"broadcast of {sizes.broadcast:,}, signed with {name}, SQLite",
-                ours.words,
-                words,
-                ratio,
-                goal if name == PROMISED else "",
-                met if name == PROMISED else None,
-            )
+    return [
+        _middle(
+            f"broadcast of {sizes.broadcast:,}, signed with {name}, SQLite",
+            [_signed(sizes, name) for _ in range(sizes.rounds)],
+            0.6 if name == PROMISED else None,
         )
-    return lines
+        for name in sizes.signed
+    ]
+
+
+def _signed(sizes: Sizes, name: str) -> Round:
+    before = postfix.rsa_signatures(sizes.openssl)
+    ours = _one(sizes, kinds=KEYS[name])
+    signs, left = (before + postfix.rsa_signatures(sizes.openssl)) / 2, CORES - ours.share
+    return Round(ours, signs * left, f"openssl speed rsa2048: {signs:,.0f} a second and core, × {left:.2f} cores left")
 
 
 def measure(sizes: Sizes) -> list[Line]:

@@ -10,6 +10,7 @@ class Sizes:
     """Numbers of emails, and seconds."""
 
     broadcast: int = 20_000
+    rounds: int = 3  # of a broadcast and its reference
     growing: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     ledger: int = 100_000
     large: int = 1_000_000
@@ -31,6 +32,7 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     broadcast=2_000,
+    rounds=1,
     growing=(1_000, 5_000, 20_000),
     ledger=5_000,
     large=20_000,
@@ -44,6 +46,7 @@ QUICK = Sizes(
 )
 TINY = Sizes(
     broadcast=200,
+    rounds=1,
     growing=(200, 2_500),
     ledger=1_000,
     large=400,
