@@ -93,7 +93,9 @@ def _one_a_day(session: Session, drafts: Drafts, studio: Studio, now: datetime) 
             verdict = None if draft.claimed.id in insisted else table.ask(mail, draft)
             if verdict is not None:
                 later[draft.claimed.id] = verdict
-            elif behind := table.behind(mail):
+                continue
+            table.gone.append((now, mail.label))
+            if behind := table.behind(mail):
                 rivals[draft.claimed.id] = behind
     moved = _in_words(session, {one.claimed.id: one for one in some}, later, first_due, studio)
     return drafts | moved, Claims(rivals, studio) if rivals else None
@@ -139,17 +141,14 @@ class _Table:
         return sorted(mails, key=lambda one: days.rank(one[0], self.first))
 
     def ask(self, mail: Mail, draft: Draft) -> days.Later | None:
-        """Whether this one has to move; if not, it has the day."""
+        """Whether this one has to move, and to when."""
         held = [other for other in self.claimed if days.rank(other, self.first) < days.rank(mail, self.first)]
         coming = self.coming if days.gives_way_to_coming(mail.lane, self.first) else []
         zone = zone_of(draft.reader.timezone, self.studio_zone)
         gone = [*self.gone, *((self.now, other.label) for other in held)]
         waiting = [*self.waiting, *coming]
         fit = draft.letter.fits
-        found = days.verdict(mail, gone=gone, waiting=waiting, first=self.first, zone=zone, now=self.now, fit=fit)
-        if found is None:
-            self.gone.append((self.now, mail.label))
-        return found
+        return days.verdict(mail, gone=gone, waiting=waiting, first=self.first, zone=zone, now=self.now, fit=fit)
 
     def behind(self, mail: Mail) -> list[tuple[int, str]]:
         """What other lines hold that comes after this one."""

@@ -180,6 +180,15 @@ def test_3_17_an_operator_who_lets_one_go_at_once_is_obeyed(mailing: Flask) -> N
     assert sent_at(NEWS) == NOW
 
 
+def test_3_17_what_an_operator_let_go_at_once_has_the_day_from_what_is_sent_with_it(mailing: Flask) -> None:
+    plan(TALE, due_at=NOW - timedelta(hours=1))
+    plan("tale:2")
+    with transaction() as session:
+        actions.note(session, [row(TALE).id], EventKind.HURRIED, NOW, "somebody")
+    send()
+    assert (sent_at(TALE), sent_at("tale:2"), row("tale:2").due_at) == (NOW, None, TOMORROW)
+
+
 def other_line_claims(lane: Lane) -> Claimed:
     with transaction() as session:
         (claimed,) = handover.claim_due(session, "another worker/1", NOW, 10, lane)
