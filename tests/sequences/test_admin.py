@@ -267,3 +267,7 @@ def test_an_empty_house_says_where_series_come_from(operator: FlaskClient) -> No
     page = operator.get("/admin/sequences").text
     assert "No series yet" in page
     assert "/admin/sequences/new" in page
+
+
+def test_what_boxes_for_tags_offer_stands_once_on_the_page(operator: FlaskClient, series: int) -> None:
+    assert operator.get(f"/admin/sequences/{series}/settings").text.count('id="tags"') == 1
