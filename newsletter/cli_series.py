@@ -144,6 +144,9 @@ def _people(found: Impact, choices: Choices) -> list[str]:
         lines.append(f"  {step.title[:1].upper()}{step.title[1:]} “{step.subject}”: {'; '.join(effects)}.")
     if not found.whole:
         lines.append(f"  (The {found.looked:,} who are next were looked at one by one.)")
+    for count, what in ((found.turned_away, "join no more"), (found.let_in, "join who would not have")):
+        if count:
+            lines.append(f"  {_many(count, 'person', 'people')} whose date comes within 30 days would {what}.")
     if found.at_once:
         when = {AtOnce.NOW: "at once", AtOnce.KEEP: "when they were due anyway"}
         spread = f"within {choices.spread_hours} hours"

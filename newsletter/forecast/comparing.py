@@ -53,7 +53,8 @@ class Impact:
 
     `people` are under way; `looked` of them were run through, those who are next; `waits_moved` and `at_once` count
     all: whose next step moves, and who would get it at once who would not without the edit (semantics 3.9).
-    `finished` had everything and would get what is new if the operator wants it (3.11).
+    `finished` had everything and would get what is new if the operator wants it (3.11). Of those whose date lets them
+    join within 30 days, `turned_away` join no more, and `let_in` only now.
     """
 
     people: int = 0
@@ -61,6 +62,8 @@ class Impact:
     waits_moved: int = 0
     at_once: int = 0
     finished: int = 0
+    turned_away: int = 0
+    let_in: int = 0
     steps: tuple[StepImpact, ...] = ()
     readers_moved: int = 0
     readers_lost: int = 0
@@ -70,8 +73,9 @@ class Impact:
 
     @property
     def nobody(self) -> bool:
-        """Whether it changes nothing for anybody who is in the series, and leaves nothing to choose."""
-        return not (self.steps or self.waits_moved or self.at_once or self.finished)
+        """Whether it changes nothing for anybody in the series or soon to join, and leaves nothing to choose."""
+        found = self.steps, self.waits_moved, self.at_once, self.finished, self.turned_away, self.let_in
+        return not any(found)
 
     @property
     def whole(self) -> bool:

@@ -14,7 +14,8 @@ from newsletter.forecast import reading
 from newsletter.forecast.comparing import Days, Impact, compared
 from newsletter.forecast.lives import House, Life, Walk
 from newsletter.forecast.simulating import ahead
-from newsletter.sequences import foresight, versions
+from newsletter.sequences import facts, foresight, openings, versions
+from newsletter.sequences.conditions import lets_in
 from newsletter.sequences.drafts import Draft
 from newsletter.sequences.edits import Edit
 from newsletter.sequences.facts import Asked
@@ -27,6 +28,7 @@ FAR = timedelta(days=731)
 # Readers run through in full; at about half a millisecond each it is the longest that a page should take.
 LOOKED = 1000
 SLICE = 500
+SOON = timedelta(days=30)
 
 
 def of_edit(session: Session, sequence_id: int, edit: Edit, now: datetime, choices: Choices | None = None) -> Impact:
@@ -42,14 +44,33 @@ def of_change(
     choices = choices or Choices()
     moved = foresight.moves(session, sequence_id, before, after, now, finished=choices.finished)
     found = compared(before, after, _readers(session, sequence_id, after, foresight.under(choices, moved, now), now))
+    turned_away, let_in = _joining(session, sequence_id, before, after, now + SOON)
     return replace(
         found,
         people=versions.under_way(session, sequence_id),
         waits_moved=len(moved),
         at_once=sum(one.at_once(now) for one in moved),
         finished=_finished(session, sequence_id, before, after),
+        turned_away=turned_away,
+        let_in=let_in,
         names=_names(session, found),
     )
+
+
+def _joining(session: Session, sequence_id: int, before: Draft, after: Draft, until: datetime) -> tuple[int, int]:
+    """Of those whose date lets them join by then, how many join no more, and how many only now.
+
+    By what is known of them today: that may be another by their day.
+    """
+    if dict(before.entry) == dict(after.entry):
+        return 0, 0
+    coming = openings.coming(session, until)
+    ids = {row.subscriber_id for row, one in coming if one.sequence_id == sequence_id and one.enabled}
+    was, will = (
+        {number for number, known in facts.of_joining(session, entry, ids).items() if lets_in(entry, known)}
+        for entry in (before.entry, after.entry)
+    )
+    return len(was - will), len(will - was)
 
 
 def _readers(

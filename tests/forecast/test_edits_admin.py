@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from newsletter import clock
 from newsletter.accounts.models import AuditEntry
+from newsletter.audience import actions as audience
 from newsletter.database.engine import db, transaction
 from newsletter.messages.source import parse
 from newsletter.sequences import editing, versions
@@ -30,6 +31,7 @@ from tests.sequences.conftest import (
     step,
     turn,
 )
+from tests.sequences.joining import begins, enter
 
 NOW = at("2026-03-03T12:00")
 
@@ -144,6 +146,30 @@ def test_an_edit_that_means_nothing_for_anybody_is_made_at_once(operator: FlaskC
     assert len(versions_of(series)) == 1
     code, page = ask(operator, series, edit="move", step=step(series, "hello").id, to=1, version=2)
     assert "Nothing to change" in page
+
+
+def test_who_may_join_shows_whose_date_lets_them_join_no_more(operator: FlaskClient, series: int) -> None:
+    """And who only now; nobody who is in the series is concerned."""
+    begins(series, "date", "birthday", days=0, at="09:00", yearly=True)
+    begins(series, "date", "start", days=0, at="09:00", yearly=False)
+    person("Alice", fields={"birthday": "1990-03-10", "start": "2026-03-12"})
+    bob = person("Bob", fields={"birthday": "1991-03-20"})
+    person("Dora", fields={"birthday": "1991-05-20"})
+    with transaction() as session:
+        audience.add_tag(session, bob, "client", MONDAY)
+    enter()
+    rules = {"edit": "rules", "min_gap_hours": "20", "reentry": "never", "cooldown_days": "0"}
+    clients = rules | {"entry_kind": "tag", "entry_tag": "client"}
+    code, page = ask(operator, series, version=1, **clients)
+    assert code == 200
+    assert "Only those who have the tag “client” join from now on" in page
+    assert "1 person whose date comes within 30 days would join no more" in page
+    assert "would join who would not have" not in page
+    assert sequence(series).entry == {}
+    assert ask(operator, series, "edits/apply", version=1, **clients)[0] == 302
+    _, page = ask(operator, series, version=2, **rules)
+    assert "1 person whose date comes within 30 days would join who would not have" in page
+    assert "join no more" not in page
 
 
 def test_two_operators_the_second_is_told_who_was_faster(operator: FlaskClient, series: int) -> None:
