@@ -19,11 +19,11 @@ from newsletter import clock
 from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery
 from newsletter.errors import SourceError
-from newsletter.sequences import actions, editing, queries, versions
+from newsletter.sequences import actions, editing, jobs, queries, versions
 from newsletter.sequences.edits import Replace
 from newsletter.sequences.models import Enrollment, SequenceVersion
 from newsletter.sequences.series import held, load_series, write_folder
-from tests.people import ALICE, person
+from tests.people import ALICE, BOB, person
 
 ABOUT = "name: Spine\ngoal: {tag: client}\ntriggers:\n  - {tag: back}\n"
 STEPS = {
@@ -387,3 +387,15 @@ def test_a_push_leads_nobody_to_a_series_that_is_not_there_nor_in_a_circle(sqlit
     db.session.remove()
     assert queries.by_slug(db.session(), "spine") is not None
     assert "on" not in ids(sqlite_app)
+
+
+def test_a_push_says_whose_date_lets_them_join_no_more(sqlite_app: Flask, folder: Path) -> None:
+    about = folder / "series.yaml"
+    about.write_text(ABOUT + "  - {date: start, yearly: false}\n")
+    pushed(sqlite_app, folder)
+    with transaction() as session:
+        bob = person(session, BOB)
+        bob.status, bob.marketing, bob.fields = "confirmed", True, {"start": f"{clock.now() + timedelta(days=9):%F}"}
+    jobs.enter_due()
+    about.write_text(about.read_text() + "entry: {tag: client}\n")
+    assert "1 person whose date comes within 30 days would join no more." in pushed(sqlite_app, folder, "--dry-run")
