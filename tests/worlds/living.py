@@ -103,19 +103,21 @@ def live(now: datetime, days: float, *, glances: int = 0, seed: int = 0, every_m
     """
     until, chance = now + timedelta(days=days), random.Random(seed)
     moment: datetime | None = now
+    gone = set(db.session.scalars(select(Delivery.id).where(Delivery.accepted_at >= now)))  # in this second, but before
     turns = idle = 0
     while moment is not None and moment <= until:
         _turn(moment)
         turns += 1
         following = _whole(moment + timedelta(seconds=1)) if every_minute else next_minute(moment)
-        between = int(((following or until) - moment) / MINUTE) - 1
+        end = min(following or until, until)
+        between = int((end - moment) / MINUTE) - 1
         if glances > idle and between > 1 and chance.random() < 0.3:
             glance = _whole(moment) + chance.randint(1, between) * MINUTE
-            if moment < glance < (following or until):
+            if moment < glance < end:
                 assert _turn(glance) == 0, f"there was something to do at {glance}, which was to be skipped"
                 idle += 1
         moment = following
-    return Lived(sorted(_sent(now, until), key=str), turns, idle)
+    return Lived(sorted(_sent(now, until, gone), key=str), turns, idle)
 
 
 def _turn(moment: datetime) -> int:
@@ -153,7 +155,7 @@ def next_minute(after: datetime) -> datetime | None:
     return min(known, default=None)
 
 
-def _sent(now: datetime, until: datetime) -> Iterator[Seen]:
+def _sent(now: datetime, until: datetime, gone: set[int]) -> Iterator[Seen]:
     """What the ledger says was taken by the mailbox, of what a forecast speaks of."""
     session = db.session()
     steps = {
@@ -163,11 +165,13 @@ def _sent(now: datetime, until: datetime) -> Iterator[Seen]:
         )
     }
     found = (
-        select(Delivery.accepted_at, Delivery.reason, Delivery.subject, Subscriber.email)
+        select(Delivery.id, Delivery.accepted_at, Delivery.reason, Delivery.subject, Subscriber.email)
         .join(Subscriber, Subscriber.id == Delivery.subscriber_id)
         .where(Delivery.accepted_at >= now, Delivery.accepted_at <= until, Delivery.lane != int(Lane.TRANSACTIONAL))
     )
-    for at, reason, subject, email in session.execute(found):
+    for number, at, reason, subject, email in session.execute(found):
+        if number in gone:
+            continue
         is_step = reason.startswith("step:")
         slug, key = steps[read_reason(reason)[0]] if is_step else (None, reason)
         yield Seen(f"{at:%Y-%m-%d %H:%M}", email, subject, slug, key)
