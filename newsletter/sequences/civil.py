@@ -103,8 +103,10 @@ def fit(timing: Timing, moment: datetime, zone: ZoneInfo, *, like: datetime | No
 def _fit(moment: datetime, timing: Timing, zone: ZoneInfo, clock: time) -> datetime:
     """The first moment from `moment` on that lies in the window and on an allowed weekday.
 
-    What waits over a day that is not allowed goes at its own time of day, `clock` (semantics 3.7), not at midnight.
+    What waits over a day that is not allowed goes at its own time of day, `clock` (semantics 3.7), not at midnight; at
+    the window's start where the window does not hold that time, which would be too late on each allowed day for ever.
     """
+    clock = _held(clock, timing.window)
     while not timing.is_free:  # most steps are: a forecast asks a million times
         moment = _into_window(moment, timing.window, zone)
         local = moment.astimezone(zone)
@@ -114,6 +116,14 @@ def _fit(moment: datetime, timing: Timing, zone: ZoneInfo, clock: time) -> datet
             return moment
         moment = instant(datetime.combine(day, clock), zone)
     return moment
+
+
+def _held(clock: time, window: tuple[time, time] | None) -> time:
+    if window is None:
+        return clock
+    opens, closes = window
+    within = opens <= clock < closes if opens < closes else clock >= opens or clock < closes
+    return clock if within else opens
 
 
 def _allowed(day: date, weekdays: int) -> date:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newsletter.sequences.rules import EVERY_DAY, CountsFrom, Timing, Unit, Way, instant, minute, next_instant
+from newsletter.sequences.rules import EVERY_DAY, CountsFrom, Timing, Unit, Way, fit, instant, minute, next_instant
 
 # Chosen for what their clocks do: half hours, both hemispheres, a change at midnight, a change of 30 minutes, none.
 ZONES = [
@@ -84,6 +84,19 @@ def test_3_3_to_3_7_never_past_never_outside_never_bunched(
     assert timing.weekdays >> due.astimezone(zone).weekday() & 1, "on an allowed day"
     if timing.window:
         assert inside(due, timing.window, zone) or follows_a_gap(due, zone), "inside the window"
+
+
+@settings(max_examples=400, deadline=None)
+@given(timings, zones, moments.map(minute))
+def test_3_7_and_3_17_what_moves_to_another_day_finds_its_window_within_a_fortnight(
+    timing: Timing, zone: ZoneInfo, moment: datetime
+) -> None:
+    """Also from a time of day that its window does not hold: there it was looked for to the end of time."""
+    found = fit(timing, moment, zone)
+    assert moment <= found <= moment + timedelta(days=16)
+    assert timing.weekdays >> found.astimezone(zone).weekday() & 1, "on an allowed day"
+    if timing.window:
+        assert inside(found, timing.window, zone) or follows_a_gap(found, zone), "inside the window"
 
 
 @settings(max_examples=300, deadline=None)

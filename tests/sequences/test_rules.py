@@ -15,6 +15,7 @@ from newsletter.sequences.rules import (
     Timing,
     Unit,
     Way,
+    fit,
     instant,
     mask,
     next_instant,
@@ -206,3 +207,18 @@ def test_3_18_the_first_email_may_go_at_once_ignoring_the_window() -> None:
 
 def test_every_day_is_every_day() -> None:
     assert mask(range(7)) == EVERY_DAY
+
+
+@pytest.mark.parametrize(
+    ("moment", "window", "fits"),
+    [
+        ("2026-03-02T21:00", (time(18, 30), time(20)), "2026-03-09T18:30"),
+        ("2026-03-02T02:30", (time(22), time(2)), "2026-03-02T22:00"),
+        ("2026-03-29T03:00", (time(2, 15), time(2, 45)), "2026-03-30T02:15"),
+    ],
+)
+def test_3_6_a_time_of_day_that_the_window_does_not_hold_becomes_its_start(
+    moment: str, window: tuple[time, time], fits: str
+) -> None:
+    """Mondays only: from Monday evening to Tuesday's window, from there to Monday evening, and so on for ever."""
+    assert fit(Timing(window=window, weekdays=1), at(moment), BERLIN) == at(fits)
