@@ -390,12 +390,11 @@ def test_a_push_leads_nobody_to_a_series_that_is_not_there_nor_in_a_circle(sqlit
 
 
 def test_a_push_says_whose_date_lets_them_join_no_more(sqlite_app: Flask, folder: Path) -> None:
-    about = folder / "series.yaml"
-    about.write_text(ABOUT + "  - {date: start, yearly: false}\n")
+    (folder / "series.yaml").write_text(about := ABOUT + "  - {date: start, yearly: false}\n")
     pushed(sqlite_app, folder)
     with transaction() as session:
-        bob = person(session, BOB)
-        bob.status, bob.marketing, bob.fields = "confirmed", True, {"start": f"{clock.now() + timedelta(days=9):%F}"}
+        bob, soon = person(session, BOB), clock.now() + timedelta(days=9)
+        bob.status, bob.marketing, bob.fields = "confirmed", True, {"start": f"{soon:%F}"}
     jobs.enter_due()
-    about.write_text(about.read_text() + "entry: {tag: client}\n")
+    (folder / "series.yaml").write_text(about + "entry: {tag: client}\n")
     assert "1 person whose date comes within 30 days would join no more." in pushed(sqlite_app, folder, "--dry-run")

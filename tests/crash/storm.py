@@ -44,6 +44,7 @@ LETTER = f"---\nsubject: Ten calm minutes\n---\n{BODY}"
 MEND = 1  # an operator looks after the relay this often: it fails so often that it would rest most of the time
 PATIENCE = 3  # for an email to come that a fate is waiting for (seconds)
 DRAIN = 120  # seconds after which what is still open counts as lost
+PASSING = 0.5  # whoever was struck last is dead by then, and is not asked to stop (seconds)
 GLANCE = 0.005  # between two looks at the ledger for the moment to strike (seconds)
 # What strikes, in an order of chance and then anew: dealt, not diced, so that a storm leaves out none of them.
 DECK = ["stage"] * 11 + ["server's stage"] + ["worker"] * 4 + ["web", "peer", "claiming"]
@@ -194,6 +195,7 @@ class Storm:
     def calm(self) -> None:
         """Stop the workers in order, and let turns like those of `flask worker --once` bring the rest."""
         (self.peer.folder / "fate").unlink(missing_ok=True)
+        time.sleep(PASSING)
         self.keep_alive()
         stopped = self.zygote.of("worker")
         for pid in stopped:
