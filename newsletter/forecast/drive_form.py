@@ -101,7 +101,7 @@ class Asked:
 
 def asked(courses: Mapping[int, Course], course_id: int) -> Asked:
     """Everything that decides a reader's way through a course, each once."""
-    conditions = list(_conditions(_within(courses, course_id)))
+    conditions = [one for course in _within(courses, course_id) for one in (course.entry, *course.conditions)]
     tags = (str(one[name]) for one in conditions for name in ("tag", "tagged", "untagged") if name in one)
     return Asked(
         tags=tuple(words(tags)),
@@ -120,13 +120,3 @@ def _within(courses: Mapping[int, Course], course_id: int) -> list[Course]:
             if onward is not None and onward not in found:
                 found.append(onward)
     return found
-
-
-def _conditions(courses: Iterable[Course]) -> Iterable[Mapping[str, Any]]:
-    for course in courses:
-        yield course.entry
-        yield course.goal
-        yield from course.exits
-        for step in course.steps:
-            if step.kind == Kind.CONDITION and not step.deleted:
-                yield step.config.get("if") or {}

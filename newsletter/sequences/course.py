@@ -79,6 +79,12 @@ class Course:
         live = any(step.kind == Kind.CONDITION for step in self.steps if not step.deleted)
         return bool(self.entry or self.goal or self.exits or live)
 
+    @cached_property
+    def conditions(self) -> tuple[Condition, ...]:
+        """What is asked of those who are inside: its goal, its exits, and what its steps ask."""
+        live = (step for step in self.steps if step.kind == Kind.CONDITION and not step.deleted)
+        return self.goal, *self.exits, *(step.config.get("if") or {} for step in live)
+
     def step(self, step_id: int | None) -> Step | None:
         """The step with that id, unless it was deleted."""
         found = self._by_id.get(step_id) if step_id is not None else None

@@ -13,7 +13,7 @@ from newsletter.audience import queries as audience
 from newsletter.delivery import queries as ledger
 from newsletter.sequences import queries
 from newsletter.sequences.conditions import NOTHING_KNOWN, Condition, Facts
-from newsletter.sequences.rules import Course, Kind
+from newsletter.sequences.rules import Course
 
 # The gifts are on this floor as well, so they offer what they know in a list of the application.
 Downloaded = Callable[[Session, Sequence[int]], Mapping[int, Iterable[str]]]
@@ -39,7 +39,7 @@ class Asked:
     @classmethod
     def of(cls, courses: Iterable[Course]) -> Asked:
         """What the steps, goals and exits of these sequences ask for; the entry is asked of those who join alone."""
-        return cls.by(condition for course in courses for condition in _conditions(course))
+        return cls.by(condition for course in courses for condition in course.conditions)
 
     @classmethod
     def ever(cls, courses: Collection[Course]) -> Asked:
@@ -58,14 +58,6 @@ class Asked:
             self.downloads or other.downloads,
             self.fields or other.fields,
         )
-
-
-def _conditions(course: Course) -> Iterable[Condition]:
-    yield course.goal
-    yield from course.exits
-    for step in course.steps:
-        if step.kind == Kind.CONDITION:
-            yield step.config.get("if") or {}
 
 
 def _kinds(condition: Condition) -> Iterable[str]:
