@@ -36,7 +36,7 @@ def join(session: Session, sequence_id: int, crowd: Sequence[int], source: str, 
     if series is None:  # deleted since somebody asked for it
         return 0
     course, zone = queries.courses(session, [sequence_id])[sequence_id], accounts.studio(session).timezone
-    turn = max(minute(now), series.crowd_until or now)
+    turn = max(minute(now), series.crowd_until or minute(now))
     rows = []
     for reader, number in _welcome(session, series, course, dict.fromkeys(crowd), now):
         rows.append(_row(sequence_id, reader, number, source, course, zone, minute(turn)))

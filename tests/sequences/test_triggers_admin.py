@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -74,8 +76,10 @@ def test_3_19_those_who_have_the_tag_already_join_one_after_another_when_asked_f
     for one in people:
         tag(one, "client", MONDAY)
     enter()
-    operator.post(f"/admin/sequences/{series}/triggers", data={"kind": "tag", "what": "client", "too": "yes"})
-    enter(clock.now())
+    late = MONDAY + timedelta(seconds=59)
+    with clock.standing_at(late):
+        operator.post(f"/admin/sequences/{series}/triggers", data={"kind": "tag", "what": "client", "too": "yes"})
+    enter(late)
     moments = sorted(moment for one in people for _, moment in joined(one))
     assert len(moments) == 25
     assert (moments[-1] - moments[0]).total_seconds() == 2 * 60
