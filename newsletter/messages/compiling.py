@@ -28,18 +28,15 @@ from newsletter.messages.dialect import (
 from newsletter.messages.flowing import Flow
 from newsletter.messages.images import Image, Resolver
 from newsletter.messages.layouts import Layout, load_layout
-from newsletter.messages.links import Links
+from newsletter.messages.links import LINK_NAMES, Links, own_links
 from newsletter.messages.markdown import Block, blocks, pictures
 from newsletter.messages.prose import Pictures, mjml
-from newsletter.messages.quoted import segment
 from newsletter.messages.script import Script, place
 from newsletter.messages.segments import Segments
 from newsletter.messages.sentinels import Piece, Sentinels, tag
 from newsletter.messages.source import LONGEST_SUBJECT, Source
 from newsletter.messages.studio import Studio
 from newsletter.messages.textpart import Part, Writer
-
-LINK_NAMES = ("confirm", "download", "unsubscribe", "preferences", "page", "video", "short", "resend")
 
 _NO_LINKS: Mapping[str, object] = dict.fromkeys(LINK_NAMES)
 _HTML, _TEXT = Dialect(escape=True), Dialect(escape=False)
@@ -91,12 +88,8 @@ class CompiledMessage:
     links: tuple[str, ...] = ()
 
     @cached_property
-    def _quoted(self) -> dict[str, bytes]:
-        return {words: segment(words) for words in self.html.standing}
-
-    @cached_property
-    def _flow(self) -> Flow:
-        return Flow(self.text.standing)
+    def _layouts(self) -> tuple[Flow, Flow]:
+        return Flow(self.html), Flow(self.text, plain.finish)
 
     def render(self, context: Mapping[str, object]) -> Rendered:
         """Fill in one reader's words. Raises RenderError naming the line and the name that is missing.
@@ -107,11 +100,12 @@ class CompiledMessage:
         own = cast(Sequence[str], names.pop("clicks", self.links))
         if len(own) != len(self.links):
             raise RenderError(f"There are {len(own)} addresses for the {len(self.links)} links of this email.")
+        html, text = self._layouts
         return Rendered(
             subject=_one_line(self.subject.run(names)),
             preheader=_one_line(self.preheader.run(names)),
-            html_part=Segments(self.html.run(names, _all_in_markup(own)), self._quoted),
-            text_part=self._flow.filled(self.text.run(names, own)),
+            html_part=html.filled(names, _all_in_markup(own)),
+            text_part=text.filled(names, own),
             images=self.images if self.embedded else (),
         )
 
@@ -264,11 +258,12 @@ class _Compiler:
             raise SourceError(f"{place(piece)}: {problem}", remedy="Check the name.") from problem
         return "\n".join(str(printable(line)) for line in text.split("\n"))
 
-    def _script(self, dialect: Dialect, text: str, **more: str) -> Script:
+    def _script(self, dialect: Dialect, text: str, part: str = "") -> Script:
         folded = self._fold(text, in_markup=dialect is _HTML)
-        return Script.compile(
-            dialect, *self.sentinels.restore(folded, tag), {**self.standing, **more}, [*self.links.words.values()]
-        )
+        counted, own = (list(self.links.words.values()), own_links(folded, self.sentinels)) if part else ([], [])
+        template, lines = self.sentinels.restore(folded, tag, {*counted, *(link.word for link in own)})
+        known = {**self.standing, "part": part} if part else self.standing
+        return Script.compile(dialect, template, lines, known, counted, own)
 
     def _nothing_lost(self, body: str, html: str) -> None:
         left = {(piece.code, piece.line) for piece in self.sentinels.found(html)}

@@ -22,7 +22,8 @@ LONGEST_RANGE = 100
 MOST_NAMES = 50  # in one tag: a list of a name ten thousand times over is that many times its text
 FINEST = 10  # decimal places that a number may be rounded to: more are a power of ten that never ends
 DEEPEST_LOOPS = 2  # 100 x 100 rounds take some milliseconds; a third level would take a second for every reader
-STANDING_NAMES = frozenset({"studio", "marketing", "part"})  # the same for all readers, so no template may rebind them
+# Filled in before a template runs, or beside it, so no template may rebind them.
+STANDING_NAMES = frozenset({"studio", "marketing", "part", "links"})
 
 # Control characters could forge lines in the text part; direction marks could turn a sentence around a name.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")

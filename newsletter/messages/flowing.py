@@ -1,21 +1,25 @@
-"""The text part wrapped for one reader, without wrapping it for each: where lines break depends on lengths only.
+"""A part of a message laid out for one reader, without laying it out for each.
 
-Two readers whose words are equally long get the same lines around them. So a text is wrapped once with empty words of
-those lengths in it, and what comes out is remembered as a plan: standing lines, and the places for the reader's words.
+Readers for whom a template prints the same pieces get the same bytes around their own words. In the text part, where
+lines are wrapped, their words have to be equally long as well. So a part is laid out once with empty words in it, and
+what comes out is remembered as a plan: standing words, encoded, and holes for a reader's own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
+from typing import Any
 
-from newsletter.messages import plain
+from newsletter.messages.links import cut
 from newsletter.messages.quoted import segment
-from newsletter.messages.segments import Segments
+from newsletter.messages.script import Script, unmade
+from newsletter.messages.segments import Plan, Segments
 
-MOST_PLANS = 500  # of one message: its names of 2 to 14 letters with towns of 3 to 20 are 234
+MOST_PLANS = 500  # of one part: its names of 2 to 14 letters with towns of 3 to 20 are 234
 MOST_SIGNS = 300_000  # of all their segments; plans share those that are alike
 
 _WORD, _SPACES = re.compile(r"\S+"), re.compile(r"(\s+)")
@@ -23,108 +27,130 @@ _WORD, _SPACES = re.compile(r"\S+"), re.compile(r"(\s+)")
 _FIRST_SIGN, _LAST_SIGN = 0xF0000, 0xFFFFD
 _EMPTY_WORD = re.compile(f"([{chr(_FIRST_SIGN)}-{chr(_LAST_SIGN)}])\\1*")
 
-
-@dataclass(frozen=True)
-class _Plan:
-    """`segments` with holes; a hole takes piece `n` whole, or the word `m` of piece `n`."""
-
-    segments: list[str]
-    whole: list[tuple[int, int]]
-    words: list[tuple[int, int, int]]
+_Hole = tuple[str, int, int]  # the empty word; the value it is for; which word of it, -1 for all
 
 
 @dataclass(frozen=True)
 class Flow:
-    """The plans of one message; `standing` are the pieces of its template that are the same for every reader."""
+    """The plans of one part of a message. `wrap` lays out a text; without it a part stays as its script prints it."""
 
-    standing: frozenset[str]
-    plans: dict[tuple[Hashable, ...], _Plan | None] = field(default_factory=dict)
-    quoted: dict[str, bytes] = field(default_factory=dict)
-    segments: dict[str, str] = field(default_factory=dict)
+    script: Script
+    wrap: Callable[[str], str] | None = None
+    plans: dict[tuple[Hashable, ...], Plan | None] = field(default_factory=dict)
+    known: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # standing words and how they are encoded
 
-    def filled(self, pieces: Sequence[str]) -> Segments:
-        """The pieces of a text as the reader gets it, wrapped by `plain.finish`."""
-        standing = self.standing
-        # Of all signs that are spaces only one is printable, so most words need no closer look.
-        shape = tuple(
-            [
-                piece
-                if piece in standing
-                else len(piece)
-                if piece and " " not in piece and piece.isprintable()
-                else _shape(piece)
-                for piece in pieces
-            ]
-        )
+    @cached_property
+    def _links(self) -> list[str]:
+        return [*self.script.counted, *(link.word for link in self.script.own)]
+
+    def filled(self, names: dict[str, Any], counted: Sequence[str]) -> Segments:
+        """The part as one reader gets it, with these addresses for the links that are counted.
+
+        Raises RenderError naming the line and the tag.
+        """
+        return self.laid_out(self.script.run(names), [*counted, *self.script.own_addresses(names["links"])])
+
+    def laid_out(self, pieces: list[str], addresses: list[str]) -> Segments:
+        """The pieces that the script printed for a reader, with these addresses for all its links."""
+        standing = self.script.standing
+        own, link = (_shape, len) if self.wrap else (bool, bool)
+        shape = (*[piece if piece in standing else own(piece) for piece in pieces], *map(link, addresses))
         try:
             plan = self.plans[shape]
         except KeyError:
-            plan = self._remember(shape, pieces)
-        if plan is None:
-            return Segments([plain.finish("".join(pieces))])
-        segments = plan.segments.copy()
-        for at, piece in plan.whole:
-            segments[at] = pieces[piece]
-        for at, piece, word in plan.words:
-            segments[at] = pieces[piece].split()[word]
-        return Segments(segments, self.quoted)
+            plan = self._remember(shape, pieces, addresses)
+        if plan is not None:
+            return Segments(plan, [*pieces, *addresses])
+        whole = "".join(word for word, _ in self._values(pieces, addresses))
+        return Segments.of(self.wrap(whole) if self.wrap else whole)
 
-    def _remember(self, shape: tuple[Hashable, ...], pieces: Sequence[str]) -> _Plan | None:
-        if len(self.plans) >= MOST_PLANS or sum(map(len, self.segments)) > MOST_SIGNS:
-            for kept in (self.plans, self.quoted, self.segments):
-                kept.clear()
-        self.plans[shape] = plan = _plan(pieces, self.standing)
-        if plan:
-            plan.segments[:] = [self.segments.setdefault(words, words) for words in plan.segments]
-            self.quoted.update((words, segment(words)) for words in plan.segments if words not in self.quoted)
+    def _values(self, pieces: Sequence[str], addresses: Sequence[str]) -> Iterator[tuple[str, int | None]]:
+        """The words in order; of those that are a reader's own the number among pieces and addresses."""
+        for at, piece in enumerate(pieces):
+            if piece not in self.script.standing:
+                yield piece, at
+                continue
+            for words, link in cut(piece, self._links):
+                if link is None:
+                    yield words, None
+                else:
+                    self._check(addresses[link], link)
+                    yield addresses[link], len(pieces) + link
+
+    def _check(self, address: str, number: int) -> None:
+        own = self.script.own[number - len(self.script.counted)] if number >= len(self.script.counted) else None
+        if not address and own and own.piece.filtered:
+            raise unmade(own.piece, "The link has no address for this reader.")
+
+    def _remember(self, shape: tuple[Hashable, ...], pieces: Sequence[str], addresses: Sequence[str]) -> Plan | None:
+        if len(self.plans) >= MOST_PLANS or sum(map(len, self.known)) > MOST_SIGNS:
+            self.plans.clear()
+            self.known.clear()
+        self.plans[shape] = plan = self._plan(pieces, addresses)
         return plan
+
+    def _plan(self, pieces: Sequence[str], addresses: Sequence[str]) -> Plan | None:
+        """The plan for pieces of this shape; None where empty words cannot be told from the template's own signs."""
+        signs = count(_FIRST_SIGN)
+        emptied: list[str] = []
+        holes: list[_Hole] = []
+        for words, value in self._values(pieces, addresses):
+            if value is None:
+                emptied.append(words)
+            elif self.wrap is None:
+                holes.append((chr(next(signs)), value, -1))
+                emptied.append(holes[-1][0])
+            else:
+                emptied.append(_emptied(words, value, signs, holes))
+        if len(holes) > _LAST_SIGN - _FIRST_SIGN:
+            return None
+        text = "".join(emptied)
+        return self._around(holes, self.wrap(text) if self.wrap else text)
+
+    def _around(self, holes: Sequence[_Hole], text: str) -> Plan | None:
+        found = list(_EMPTY_WORD.finditer(text))
+        if [match[0] for match in found] != [empty for empty, _, _ in holes]:
+            return None
+        plan, position = Plan([], [], [], []), 0
+        for match, (_, value, word) in zip(found, holes, strict=True):
+            self._stand(plan, text[position : match.start()])
+            if word < 0:
+                plan.whole.append((len(plan.words), value))
+            else:
+                plan.single.append((len(plan.words), value, word))
+            plan.words.append("")
+            plan.quoted.append(b"")
+            position = match.end()
+        self._stand(plan, text[position:])
+        return plan
+
+    def _stand(self, plan: Plan, words: str) -> None:
+        if words not in self.known:
+            self.known[words] = words, segment(words)
+        if words:
+            plan.words.append(self.known[words][0])
+            plan.quoted.append(self.known[words][1])
 
 
 def _shape(piece: str) -> Hashable:
     """The lengths of its words and the spaces between; of a single word its length."""
+    # Of all signs that are spaces only one is printable, so most words need no closer look.
+    if piece and " " not in piece and piece.isprintable():
+        return len(piece)
     words = piece.split()
     if not words or (len(words) == 1 and len(words[0]) == len(piece)):
         return len(piece) if words else (piece,)
     return tuple(part if part.isspace() else len(part) for part in _SPACES.split(piece))
 
 
-def _plan(pieces: Sequence[str], standing: frozenset[str]) -> _Plan | None:
-    """The plan for pieces of this shape; None where empty words cannot be told from the template's own signs."""
-    signs = count(_FIRST_SIGN)
-    emptied: list[str] = []
-    origin: list[tuple[str, int, int]] = []
-    for at, piece in enumerate(pieces):
-        if piece in standing:
-            emptied.append(piece)
-            continue
-        position = 0
-        words = _WORD.findall(piece)
-        for number, match in enumerate(_WORD.finditer(piece)):
-            empty = chr(next(signs)) * len(match[0])
-            origin.append((empty, at, -1 if len(words) == 1 and match[0] == piece else number))
-            emptied += [piece[position : match.start()], empty]
-            position = match.end()
-        emptied.append(piece[position:])
-    if len(origin) > _LAST_SIGN - _FIRST_SIGN:
-        return None
-    return _holes(plain.finish("".join(emptied)), origin)
+def _emptied(piece: str, value: int, signs: Iterator[int], holes: list[_Hole]) -> str:
+    """The piece with an empty word for each of its words; they are added to `holes`."""
+    words: list[str] = _WORD.findall(piece)
+    alone = words == [piece]
 
+    def empty(match: re.Match[str]) -> str:
+        word = chr(next(signs)) * len(match[0])
+        holes.append((word, value, -1 if alone else sum(hole[1] == value for hole in holes)))
+        return word
 
-def _holes(text: str, origin: Sequence[tuple[str, int, int]]) -> _Plan | None:
-    segments: list[str] = []
-    plan = _Plan(segments, [], [])
-    position = 0
-    found = list(_EMPTY_WORD.finditer(text))
-    if [match[0] for match in found] != [empty for empty, _, _ in origin]:
-        return None
-    for match, (_, piece, word) in zip(found, origin, strict=True):
-        if match.start() > position:
-            segments.append(text[position : match.start()])
-        if word < 0:
-            plan.whole.append((len(segments), piece))
-        else:
-            plan.words.append((len(segments), piece, word))
-        segments.append("")
-        position = match.end()
-    segments.append(text[position:])
-    return plan
+    return _WORD.sub(empty, piece)

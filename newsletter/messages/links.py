@@ -1,14 +1,21 @@
-"""The links of a message that are the same for every reader: each can get an address of that reader's own."""
+"""The links of a message: those that are the same for every reader are counted, others are the reader's own.
+
+Neither is printed by the template. Both are words in it, in whose places each reader's addresses are put.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import unescape
 
 from newsletter.messages.sentinels import Piece, Sentinels
 from newsletter.tracking import rules as tracking
 
+# What an email may ask for; which of them a reader has depends on the kind of email.
+LINK_NAMES = ("confirm", "download", "unsubscribe", "preferences", "page", "video", "short", "resend")
+_OWN = re.compile(rf"\s*links\.({'|'.join(LINK_NAMES)})\s*")
 # A reader who wants to leave, or to see what we hold, is not to be counted on the way.
 _LEAVING = ("/unsubscribe", "/preferences")
 
@@ -43,57 +50,33 @@ class Links:
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """A piece of a template that holds links: words, and which link goes where between them."""
+class Own:
+    """A word in a template that stands for a link of the reader's own, which the operator's tag `piece` asked for."""
 
-    words: list[str]
-    holes: list[tuple[int, int]]
-
-
-@dataclass(frozen=True)
-class Slots:
-    """Where in the standing pieces of a template the links are."""
-
-    cuts: dict[str, _Cut]
-
-    @classmethod
-    def find(cls, standing: frozenset[str], words: Sequence[str]) -> Slots:
-        """The places of the links with these words, by their number."""
-        found = {piece: _cut(piece, words) for piece in standing if any(word in piece for word in words)}
-        return cls(found)
-
-    def filled(self, pieces: list[str], addresses: Sequence[str]) -> list[str]:
-        """The pieces with the addresses in their places."""
-        if not self.cuts:
-            return pieces
-        whole: list[str] = []
-        for piece in pieces:
-            cut = self.cuts.get(piece)
-            if cut is None:
-                whole.append(piece)
-            else:
-                words = cut.words.copy()
-                for at, link in cut.holes:
-                    words[at] = addresses[link]
-                whole += words
-        return whole
-
-    def standing(self, standing: frozenset[str]) -> frozenset[str]:
-        """The pieces that are the same for every reader once those with links are cut."""
-        parts = {word for cut in self.cuts.values() for word in cut.words}
-        return (standing - self.cuts.keys()) | parts
+    word: str
+    name: str
+    piece: Piece
 
 
-def _cut(piece: str, words: Sequence[str]) -> _Cut:
-    cut = _Cut([], [])
-    rest = piece
+def own_links(text: str, sentinels: Sentinels) -> list[Own]:
+    """The tags in a text that print a link of the reader's own, and nothing but that."""
+    found: dict[str, Own] = {}
+    for match in sentinels.pattern.finditer(text):
+        piece = sentinels.pieces[int(match[1])]
+        name = _OWN.fullmatch(piece.code) if piece.kind == "expression" and piece.filtered != "_url_part" else None
+        if name:
+            found[match[0]] = Own(match[0], name[1], piece)
+    return list(found.values())
+
+
+def cut(text: str, words: Sequence[str]) -> Iterator[tuple[str, int | None]]:
+    """A piece of a template as words and links in turn; a link is told by the number of its word."""
     while True:
-        found = min(((rest.find(word), link) for link, word in enumerate(words) if word in rest), default=None)
+        found = min(((text.find(word), link) for link, word in enumerate(words) if word in text), default=None)
         if found is None:
-            cut.words.append(rest)
-            return cut
+            yield text, None
+            return
         place, link = found
-        cut.words.append(rest[:place])
-        cut.holes.append((len(cut.words), link))
-        cut.words.append("")
-        rest = rest[place + len(words[link]) :]
+        yield text[:place], None
+        yield words[link], link
+        text = text[place + len(words[link]) :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from types import CodeType, TracebackType
 
@@ -13,9 +14,9 @@ from jinja2.runtime import Context
 from jinja2.utils import missing
 
 from newsletter.errors import RenderError, SourceError
-from newsletter.messages.dialect import Dialect, check
+from newsletter.messages.dialect import Dialect, check, href
 from newsletter.messages.folding import folded
-from newsletter.messages.links import Slots
+from newsletter.messages.links import Own
 from newsletter.messages.sentinels import Piece
 
 LARGEST_PART = 400_000  # characters; four times what Gmail shows before it clips, so only a runaway reaches it
@@ -39,15 +40,17 @@ class _Reader(Context):
 class Script:
     """A compiled template and which operator's tag each of its lines came from.
 
-    `standing` are the pieces that it prints the same for every reader; `always` is all of it where it asks for nothing.
+    `standing` are the pieces that it prints the same for every reader, but for the addresses in the places of links:
+    the words of those that are `counted`, and of the reader's `own`. `always` is all of it where it asks for nothing.
     """
 
     template: Template
     lines: Mapping[int, Piece]
     standing: frozenset[str]
-    eval_ctx: EvalContext
-    slots: Slots
-    always: tuple[str, ...] | None = None
+    dialect: Dialect
+    counted: Sequence[str] = ()
+    own: Sequence[Own] = ()
+    always: list[str] | None = None
 
     @classmethod
     def compile(
@@ -56,9 +59,10 @@ class Script:
         template: str,
         lines: Mapping[int, Piece],
         known: Mapping[str, object],
-        links: Sequence[str] = (),
+        counted: Sequence[str] = (),
+        own: Sequence[Own] = (),
     ) -> Script:
-        """Compile a restored template with the values `known` in it; `links` are the words that stand for links.
+        """Compile a restored template with the values `known` in it.
 
         Raises SourceError when a tag was lost or does not fit where it stands.
         """
@@ -71,23 +75,23 @@ class Script:
             piece = lines.get(problem.lineno)
             raise SourceError(f"{place(piece)}: {problem.message}", remedy="Check the tag.") from problem
         pieces = frozenset(_texts(compiled.root_render_func.__code__))
-        slots = Slots.find(pieces, links)
-        return cls(compiled, lines, slots.standing(pieces), EvalContext(dialect), slots, words)
+        return cls(compiled, lines, pieces, dialect, counted, own, words)
 
-    def run(self, names: dict[str, object], addresses: Sequence[str] = ()) -> list[str]:
-        """The part for one reader, in pieces, with these addresses for its links.
+    @cached_property
+    def _eval_ctx(self) -> EvalContext:
+        return EvalContext(self.dialect)
 
-        Raises RenderError naming the line and the tag.
-        """
+    def run(self, names: dict[str, object]) -> list[str]:
+        """The part for one reader, in pieces. Raises RenderError naming the line and the tag."""
         if self.always is not None:
-            return self.slots.filled(list(self.always), addresses)
+            return self.always
         try:
-            return self.slots.filled(self._pieces(names), addresses)
+            return self._pieces(names)
         except Exception as problem:  # whatever an operator's template may raise fails this one email, never the run
             raise self._explained(problem) from problem
 
     def _pieces(self, names: dict[str, object]) -> list[str]:
-        stream = self.template.root_render_func(_Reader(self.eval_ctx, names))
+        stream = self.template.root_render_func(_Reader(self._eval_ctx, names))
         pieces = list(islice(stream, _AT_ONCE))
         while sum(map(len, pieces)) <= LARGEST_PART:
             if len(pieces) % _AT_ONCE:
@@ -98,14 +102,26 @@ class Script:
             pieces += more
         raise OverflowError(f"The email grew over {LARGEST_PART:,} characters.")
 
+    def own_addresses(self, links: Mapping[str, object]) -> list[str]:
+        """Where the reader's own links lead, as they stand in this part; empty for those that this reader has not."""
+        addresses = []
+        for link in self.own:
+            address = links[link.name] or ""
+            addresses.append(self.dialect.shown(href(address) if address and link.piece.filtered else address))
+        return addresses
+
     def _explained(self, problem: Exception) -> RenderError:
         line = self.template.get_corresponding_lineno(_line(problem.__traceback__))
-        piece = self.lines.get(line)
-        return RenderError(
-            f"{place(piece)}: {problem}",
-            means="This reader's email cannot be made.",
-            remedy='Check the name; for what not every reader has, write {{ name or "something else" }}.',
-        )
+        return unmade(self.lines.get(line), problem)
+
+
+def unmade(piece: Piece | None, why: object) -> RenderError:
+    """The error that this tag cannot be filled in for a reader."""
+    return RenderError(
+        f"{place(piece)}: {why}",
+        means="This reader's email cannot be made.",
+        remedy='Check the name; for what not every reader has, write {{ name or "something else" }}.',
+    )
 
 
 def place(piece: Piece | None) -> str:
@@ -117,13 +133,13 @@ def place(piece: Piece | None) -> str:
     return f"{piece.where}, line {piece.line}, {shown}"
 
 
-def _only_words(tree: nodes.Template) -> tuple[str, ...] | None:
+def _only_words(tree: nodes.Template) -> list[str] | None:
     """What the template prints where it is nothing but words."""
     outputs = [node for node in tree.body if isinstance(node, nodes.Output)]
     words = [word for output in outputs for word in output.nodes if isinstance(word, nodes.TemplateData)]
     if len(outputs) < len(tree.body) or len(words) < sum(len(output.nodes) for output in outputs):
         return None
-    return tuple(word.data for word in words)
+    return [word.data for word in words]
 
 
 def _texts(code: CodeType) -> Iterator[str]:

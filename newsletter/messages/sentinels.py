@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -92,15 +92,17 @@ class Sentinels:
 
         return self.pattern.sub(swap, address)
 
-    def restore(self, text: str, code: Callable[[Piece], str]) -> tuple[str, dict[int, Piece]]:
-        """The template with each word replaced by `code(piece)`, and which piece each of its lines belongs to."""
+    def restore(
+        self, text: str, code: Callable[[Piece], str], kept: Collection[str] = ()
+    ) -> tuple[str, dict[int, Piece]]:
+        """The template with each word but those `kept` replaced by `code(piece)`, and which piece each line is of."""
         parts: list[str] = []
         lines: dict[int, Piece] = {}
         line, position = 1, 0
         for match in self.pattern.finditer(text):
-            piece = self.pieces[int(match[1])]
-            if piece.kind == "link":  # stays a word; the compiled template is cut there
+            if match[0] in kept:
                 continue
+            piece = self.pieces[int(match[1])]
             for part in (literal(text[position : match.start()]), code(piece)):
                 parts.append(part)
                 first, line = line, line + part.count("\n")

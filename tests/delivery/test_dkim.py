@@ -86,7 +86,7 @@ def test_2_13_any_email_verifies_as_it_is_made(
         list_id="<newsletter.example.org>",
         attachments=[(name, "application/pdf", b"%PDF")],
     )
-    message = assemble(Rendered(subject, "", Segments(html), Segments(text)), envelope)
+    message = assemble(Rendered(subject, "", Segments.of(*html), Segments.of(*text)), envelope)
     assert message.body == Relaxed.canonicalize_body(message.body)
     sealed = dkim.sealed(message, SIGNERS, NOW)
     assert verdicts(sealed, opendkim) == [True] * 4
@@ -94,7 +94,7 @@ def test_2_13_any_email_verifies_as_it_is_made(
 
 
 def test_2_14_without_keys_an_email_is_the_bytes_it_was_built_of() -> None:
-    rendered = Rendered("Hello", "", Segments(["<p>x</p>\n"]), Segments(["x\n"]))
+    rendered = Rendered("Hello", "", Segments.of("<p>x</p>\n"), Segments.of("x\n"))
     envelope = Envelope("<1@example.org>", NOW, ("", "studio@example.org"), ("", "alice@example.org"))
     assert dkim.sealed(assemble(rendered, envelope), [], NOW) == build(rendered, envelope)
 

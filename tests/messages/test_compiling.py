@@ -215,6 +215,24 @@ def test_2_13_marketing_cannot_go_out_without_a_way_to_leave(build: Compile, ali
         build("x", marketing=True).render({**alice, "links": {}})
 
 
+def test_each_reader_gets_their_own_links_and_only_those_they_have(build: Compile, alice: Context) -> None:
+    message = build("Now: {{ links.video }}\n\n{% if links.resend %}\n[Again]({{ links.resend }})\n{% endif %}")
+    without = {name: address for name, address in LINKS.items() if name != "video"}
+    for links in (LINKS, without, {**without, "resend": LINKS["video"]}, LINKS):
+        rendered = message.render({**alice, "links": links})
+        assert f"Now: {links.get('video', '')}".strip() in rendered.text
+        assert ("Again" in rendered.text) is ("resend" in links)
+        assert (LINKS["video"].replace("&", "&amp;") in rendered.html) is ("video" in links or "resend" in links)
+
+
+def test_a_link_that_a_reader_lacks_is_told_also_after_readers_who_have_it(build: Compile, alice: Context) -> None:
+    message = build("[Watch]({{ links.video }})")
+    for _ in range(2):
+        assert LINKS["video"] in message.render(alice).text
+        with pytest.raises(RenderError, match=r"line 5.*no address for this reader"):
+            message.render({**alice, "links": {**LINKS, "video": ""}})
+
+
 def test_the_frame_says_who_writes_and_is_set_for_light_and_dark(build: Compile, alice: Context) -> None:
     rendered = build("x", preheader="Read *me*").render(alice)
     assert rendered.html.lstrip().startswith("<!DOCTYPE html>")

@@ -37,6 +37,7 @@ Context = dict[str, object]
         "{% block b %}x{% endblock %}",
         "{% filter upper %}x{% endfilter %}",
         "{% set studio = 'mine' %}",
+        "{% set links = fields %}",
         "{{ '<b>'|safe }}",
         "{% autoescape false %}x{% endautoescape %}",
     ],

@@ -19,7 +19,10 @@ from newsletter.messages.segments import Segments
 from .conftest import picture
 
 RENDERED = Rendered(
-    "Grüße", "pre", Segments(["<p>Schön, ", "日本", "</p>\n"]), Segments(["Schön, 日本\n.\n\n", "From here = there\n"])
+    "Grüße",
+    "pre",
+    Segments.of("<p>Schön, ", "日本", "</p>\n"),
+    Segments.of("Schön, 日本\n.\n\n", "From here = there\n"),
 )
 TRANSACTIONAL = Envelope(
     message_id="<1.abc@studio.example>",
@@ -90,7 +93,7 @@ def test_text_comes_before_html_and_both_come_back() -> None:
 
 def test_pictures_and_attachments_stand_where_programs_look_for_them() -> None:
     image = picture("figure:a")
-    rendered = replace(RENDERED, images=(image,), html_part=Segments([f'<img src="cid:{image.content_id}">']))
+    rendered = replace(RENDERED, images=(image,), html_part=Segments.of(f'<img src="cid:{image.content_id}">'))
     envelope = replace(BULK, attachments=[("Dehnübungen: für „zuhause“.pdf", "application/pdf", b"%PDF-1.7" * 99)])
     message = _read(build(rendered, envelope))
     assert _types(message) == [
@@ -121,7 +124,7 @@ def test_header_injection_is_impossible(subject: str, name: str, sender: str, te
         headers={"X-Reason": name},
         attachments=[(file_name, "text/plain", b"x")],
     )
-    content = build(Rendered(subject, "", Segments(["<p>", text, "</p>"]), Segments([text])), envelope)
+    content = build(Rendered(subject, "", Segments.of("<p>", text, "</p>"), Segments.of(text)), envelope)
     head = content.partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0] for line in head.split(b"\r\n") if not line.startswith(b" ")]
     assert names == [

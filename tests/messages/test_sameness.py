@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from typing import cast
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -110,4 +111,10 @@ def test_the_text_part_is_wrapped_as_if_for_each_reader_alone(blocks: list[str],
 
 def _wrapped_alone(compiled: CompiledMessage, reader: Reader) -> str:
     names = compiling._complete(reader, compiled.standing)
-    return plain.finish("".join(compiled.text.run(names, compiled.links)))
+    text = "".join(compiled.text.run(names))
+    addresses = [*compiled.links, *compiled.text.own_addresses(cast(Mapping[str, object], names["links"]))]
+    for word, address in zip(
+        [*compiled.text.counted, *(own.word for own in compiled.text.own)], addresses, strict=True
+    ):
+        text = text.replace(word, address)
+    return plain.finish(text)
