@@ -130,6 +130,11 @@ def import_people(file: Path, tag: str, sequence: str, attest: str) -> None:
     for chunk in track(importing.chunks(importing.lines_of(file)), "Taking in", console=progress, transient=True):
         with transaction() as session:
             importing.take(session, chunk, errand, result)
+    with transaction() as session:
+        added, updated, refused = result.added, result.updated, len(result.refused)
+        accounts.record(
+            session, "subscribers.imported", by=None, now=now, added=added, updated=updated, refused=refused
+        )
     joined = _join(series.id, result.reachable, now) if series else 0
     click.echo(f"{result.added} added, {result.updated} updated, {len(result.refused)} refused, {joined} joined.")
     for line, reason in result.refused[:MOST_REFUSALS_SHOWN]:
@@ -161,6 +166,8 @@ def broadcast(file: Path, audience: str, at: datetime | None) -> None:
     broadcasts.make_ready(db.session(), broadcasts.source_of_file(text, name=file.name))
     with transaction() as session:
         queued = broadcasts.queue_from_file(session, text, audience, at, now, name=file.name)
+        subject, to = f"broadcast:{queued.id}", accounts.told(queued.audience)
+        accounts.record(session, "broadcast.queued", by=None, now=now, subject=subject, audience=to)
     click.echo(f"Queued as broadcast {queued.id}.")
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from newsletter import clock
 from newsletter.accounts import actions as accounts
+from newsletter.accounts.models import AuditEntry
 from newsletter.audience import actions as audience
 from newsletter.audience.models import Subscriber
 from newsletter.broadcasts.models import Broadcast
@@ -27,6 +28,12 @@ def run(app: Flask, *arguments: str) -> Result:
     """Run a flask command, with nothing of an earlier one left."""
     db.session.remove()
     return app.test_cli_runner().invoke(args=list(arguments))
+
+
+def noted() -> list[tuple[str, int | None, dict[str, object]]]:
+    """What the audit log says was done, by whom."""
+    found = select(AuditEntry.action, AuditEntry.operator_id, AuditEntry.detail).order_by(AuditEntry.id)
+    return [tuple(row) for row in db.session.execute(found)]
 
 
 @pytest.fixture
@@ -53,6 +60,7 @@ def test_broadcast_goes_to_whom_it_names(app: Flask, readers: None, letter: str)
     lines = run(app, "ledger", "--format", "jsonl").stdout.splitlines()
     sent = [json.loads(line) for line in lines]
     assert [(row["email"], row["state"], row["attempts"]) for row in sent] == [(ALICE, "accepted", 1)]
+    assert noted() == [("broadcast.queued", None, {"audience": "tag:yoga"})]
     assert sent[0].keys() >= {"id", "email", "reason", "state", "message_id", "due_at", "accepted_at", "attempts"}
 
 
@@ -118,6 +126,7 @@ def test_import_says_why_a_row_is_refused(app: Flask, readers: None, tmp_path: P
     assert "line 4:" in done.output
     found = db.session.scalars(select(Subscriber.email).order_by(Subscriber.id)).all()
     assert found == [ALICE, BOB, "dora@example.org"]
+    assert noted() == [("subscribers.imported", None, {"added": 1, "updated": 0, "refused": 2})]
 
 
 def test_the_doctor_names_what_is_wrong_and_what_to_do(app: Flask) -> None:

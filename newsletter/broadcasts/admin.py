@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from sqlalchemy.orm import Session
@@ -171,12 +172,18 @@ def aim(broadcast_id: int) -> AnyResponse | str | tuple[str, int]:
     try:
         who, chosen = form.audience(session), form.moment(look().zone, clock.now())
         with transaction() as writing:
-            actions.aim(writing, broadcast_id, who, chosen.at if chosen else None)
+            aimed = actions.aim(writing, broadcast_id, who, chosen.at if chosen else None)
+            to = accounts.told(aimed.audience)
+            _record(writing, "broadcast.aimed", broadcast_id, audience=to, when=_when(aimed.send_at))
     except SuppleError as problem:
         return _aim_page(session, draft, form, str(problem)), problem.status
     if chosen and chosen.moved:
         flash(f"The clocks skip {form.time} that night, so it goes out {chosen.at.astimezone(look().zone):%H:%M}.")
     return redirect(url_for("broadcasts.show", broadcast_id=broadcast_id))
+
+
+def _when(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "at once"
 
 
 def _aim_page(session: Session, draft: Broadcast, form: aiming.AimForm, problem: str) -> str:
@@ -243,7 +250,7 @@ def queue(broadcast_id: int) -> AnyResponse:
     actions.make_ready(reading, queries.find(reading, broadcast_id).source)
     with transaction() as session:
         queued = actions.queue(session, broadcast_id, clock.now())
-        _record(session, "broadcast.queued", broadcast_id, audience=queued.audience)
+        _record(session, "broadcast.queued", broadcast_id, audience=accounts.told(queued.audience))
     now = clock.now()
     words = rules.moment_words(queued.send_at, now, look().zone)
     flash("It goes out now." if words == "now" else f"Queued. It goes out {words}.")

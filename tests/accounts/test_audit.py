@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from newsletter import clock
 from newsletter.accounts.audit import AUDIT_WORDS
 from newsletter.accounts.models import AuditEntry
-from newsletter.database.engine import db
+from newsletter.audience import actions as audience
+from newsletter.database.engine import db, transaction
+from tests import people
 from tests.house import modules
 
 DEED = re.compile(r"[a-z]+(\.[a-z_-]+[a-z])+")
@@ -50,6 +53,19 @@ def test_a_draft_that_is_begun_worded_and_thrown_away_is_written_down(operator: 
     assert noted("broadcast.begun") == [line, (f"broadcast:{copied}", {})]
     assert noted("broadcast.edited") == [line, line], "saved without a change it is no line"
     assert noted("broadcast.deleted") == [line]
+
+
+def test_whom_an_email_goes_to_is_written_down_also_where_a_tag_looks_like_an_address(operator: FlaskClient) -> None:
+    with transaction() as session:
+        audience.add_tag(session, people.person(session, people.ALICE).id, "met@home", clock.now())
+    number = operator.post("/admin/broadcasts", data={"start": "empty"}).location.split("/")[-2]
+    operator.post(f"/admin/broadcasts/{number}", data={"subject": "Ten calm minutes", "body": "Breathe."})
+    when = {"when": "later", "date": "2031-03-04", "time": "07:30"}
+    operator.post(f"/admin/broadcasts/{number}/aim", data={"to": "tag", "tag": "met@home"} | when)
+    assert operator.post(f"/admin/broadcasts/{number}/queue").status_code == 302
+    subject, to = f"broadcast:{number}", {"audience": "tag:met at home"}
+    assert noted("broadcast.aimed") == [(subject, to | {"when": "2031-03-04 07:30 UTC"})]
+    assert noted("broadcast.queued") == [(subject, to)]
 
 
 def test_every_deed_that_is_written_down_is_read_in_words() -> None:

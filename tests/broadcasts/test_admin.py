@@ -91,6 +91,7 @@ def test_from_the_empty_sheet_to_the_ledger(operator: FlaskClient) -> None:
     operator.post(f"/admin/broadcasts/{number}/aim", data={"to": "tag", "tag": "yoga", "when": "now"})
     last = operator.get(f"/admin/broadcasts/{number}").text
     assert "1 person tagged yoga" in last
+    assert audited()[-1] == ("broadcast.aimed", {"audience": "tag:yoga", "when": "at once"})
     assert "Send it now" in last
     operator.post(f"/admin/broadcasts/{number}/queue")
     while jobs.start_due():
