@@ -29,7 +29,7 @@ TURN = 0.001
 # A machine that is cut off from the network in the middle of a transaction would keep its rows locked for two hours,
 # which is how long the kernel believes in a silent connection; and would itself wait as long for an answer. Nobody here
 # leaves a transaction idle: whoever does for 20 s is gone, and those who wait for its locks outlast that.
-POSTGRES = {
+POSTGRES: dict[str, Any] = {
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
+import psycopg
 import structlog
 from flask import Flask, current_app
 from huey import Huey, PostgresHuey, RedisHuey, SqliteHuey, crontab
-from psycopg.errors import InternalError, UniqueViolation
 
 from newsletter.database.engine import POSTGRES
 
@@ -31,14 +30,11 @@ def make_queue(url: str) -> Huey:
 
 
 def _postgres(dsn: str, common: dict[str, Any]) -> Huey:
-    for pause in (0.05, 0.2, 1):
-        try:
-            return PostgresHuey("supple", dsn=dsn, **common, **POSTGRES)
-        except (UniqueViolation, InternalError):
-            # Several workers start at once and each makes the tables: "if not exists" does not wait for another that
-            # is just making them. A moment later they are there.
-            time.sleep(pause)
-    return PostgresHuey("supple", dsn=dsn, **common, **POSTGRES)
+    # Workers that start at once all make the tables, and "if not exists" does not wait for another that is just making
+    # them: it fails, in one of four ways. So they take turns; the lock ends with its connection.
+    with psycopg.connect(dsn, autocommit=True, **POSTGRES) as turn:
+        turn.execute("SELECT pg_advisory_lock(hashtext('huey'))")
+        return PostgresHuey("supple", dsn=dsn, **common, **POSTGRES)
 
 
 class Queue:

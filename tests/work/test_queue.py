@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
+import psycopg
 import pytest
 from flask import Flask
 from huey import Huey
@@ -21,12 +24,12 @@ from newsletter.database.engine import db, transaction
 from newsletter.delivery.models import Delivery, MailboxMessage
 from newsletter.delivery.rules import Lane, State
 from newsletter.signup.models import Form
-from newsletter.work.queue import Queue, call_for_help, queue
+from newsletter.work.queue import Queue, call_for_help, make_queue, queue
 from tests.conftest import SECRET, environment
 from tests.crash.processes import PeerProcess
 from tests.crash.storm import Storm, running
 from tests.people import NOW, consent, note_writer, person, planned, register
-from tests.work.stores import Store, store
+from tests.work.stores import Postgres, Store, store
 
 KINDS = ("sqlite", "postgresql", "redis")
 PATIENCE = 60  # seconds
@@ -74,6 +77,24 @@ def plan(number: int = 1) -> None:
 def states() -> list[str]:
     db.session.rollback()
     return list(db.session.scalars(select(Delivery.state)))
+
+
+def test_workers_that_start_at_once_make_the_queue_together(place: Store) -> None:
+    for _ in range(5):
+        if isinstance(place, Postgres):
+            with psycopg.connect(place.url) as fresh:
+                fresh.execute("DROP TABLE IF EXISTS huey_kv, huey_schedule, huey_task, huey_counter")
+        together = Barrier(6)
+
+        def start(together: Barrier = together) -> Huey:
+            together.wait()
+            return make_queue(place.url)
+
+        with ThreadPoolExecutor(together.parties) as pool:
+            made = [one.result() for one in [pool.submit(start) for _ in range(together.parties)]]
+        for huey in made:
+            assert huey.pending_count() == 0
+            huey.storage.close()
 
 
 def test_a_wake_up_reaches_the_worker(place: Store, queued: Flask) -> None:
