@@ -22,13 +22,13 @@ from newsletter.sequences.facts import Asked
 from newsletter.sequences.foresight import Moved
 from newsletter.sequences.moving import Choices, Switch, course
 from newsletter.sequences.rules import Place
+from newsletter.sequences.triggers import SOON
 
 # Two years: whoever has not had an email by then is told that it comes later, not that it never does.
 FAR = timedelta(days=731)
 # Readers run through in full; at about half a millisecond each it is the longest that a page should take.
 LOOKED = 1000
 SLICE = 500
-SOON = timedelta(days=30)
 
 
 def of_edit(session: Session, sequence_id: int, edit: Edit, now: datetime, choices: Choices | None = None) -> Impact:

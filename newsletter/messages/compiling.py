@@ -168,7 +168,7 @@ class _Compiler:
             images=tuple(self.pictures.used.values()),
             embedded=self.pictures.embedded,
             standing=self.standing,
-            links=tuple(self.links.words),
+            links=tuple(self.links.found),
         )
 
     def _html(self, parts: list[Block], subject: str, preheader: str) -> str:
@@ -260,10 +260,10 @@ class _Compiler:
 
     def _script(self, dialect: Dialect, text: str, part: str = "") -> Script:
         folded = self._fold(text, in_markup=dialect is _HTML)
-        counted, own = (list(self.links.words.values()), own_links(folded, self.sentinels)) if part else ([], [])
-        template, lines = self.sentinels.restore(folded, tag, {*counted, *(link.word for link in own)})
+        links = [*self.links.found.values(), *own_links(folded, self.sentinels)] if part else []
+        template, lines = self.sentinels.restore(folded, tag, {link.word for link in links})
         known = {**self.standing, "part": part} if part else self.standing
-        return Script.compile(dialect, template, lines, known, counted, own)
+        return Script.compile(dialect, template, lines, known, links)
 
     def _nothing_lost(self, body: str, html: str) -> None:
         left = {(piece.code, piece.line) for piece in self.sentinels.found(html)}

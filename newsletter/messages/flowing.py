@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import count
+from itertools import count, repeat
 from typing import Any
 
 from newsletter.messages.links import cut
@@ -39,10 +38,6 @@ class Flow:
     plans: dict[tuple[Hashable, ...], Plan | None] = field(default_factory=dict)
     known: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # standing words and how they are encoded
 
-    @cached_property
-    def _links(self) -> list[str]:
-        return [*self.script.counted, *(link.word for link in self.script.own)]
-
     def filled(self, names: dict[str, Any], counted: Sequence[str]) -> Segments:
         """The part as one reader gets it, with these addresses for the links that are counted.
 
@@ -66,21 +61,18 @@ class Flow:
 
     def _values(self, pieces: Sequence[str], addresses: Sequence[str]) -> Iterator[tuple[str, int | None]]:
         """The words in order; of those that are a reader's own the number among pieces and addresses."""
+        links = self.script.links
         for at, piece in enumerate(pieces):
             if piece not in self.script.standing:
                 yield piece, at
                 continue
-            for words, link in cut(piece, self._links):
-                if link is None:
+            for words, number in cut(piece, [link.word for link in links]):
+                if number is None:
                     yield words, None
+                elif addresses[number] or not links[number].piece.filtered:
+                    yield addresses[number], len(pieces) + number
                 else:
-                    self._check(addresses[link], link)
-                    yield addresses[link], len(pieces) + link
-
-    def _check(self, address: str, number: int) -> None:
-        own = self.script.own[number - len(self.script.counted)] if number >= len(self.script.counted) else None
-        if not address and own and own.piece.filtered:
-            raise unmade(own.piece, "The link has no address for this reader.")
+                    raise unmade(links[number].piece, "The link has no address for this reader.")
 
     def _remember(self, shape: tuple[Hashable, ...], pieces: Sequence[str], addresses: Sequence[str]) -> Plan | None:
         if len(self.plans) >= MOST_PLANS or sum(map(len, self.known)) > MOST_SIGNS:
@@ -125,11 +117,12 @@ class Flow:
         return plan
 
     def _stand(self, plan: Plan, words: str) -> None:
-        if words not in self.known:
-            self.known[words] = words, segment(words)
         if words:
-            plan.words.append(self.known[words][0])
-            plan.quoted.append(self.known[words][1])
+            if words not in self.known:
+                self.known[words] = words, segment(words)
+            shared, quoted = self.known[words]
+            plan.words.append(shared)
+            plan.quoted.append(quoted)
 
 
 def _shape(piece: str) -> Hashable:
@@ -145,12 +138,10 @@ def _shape(piece: str) -> Hashable:
 
 def _emptied(piece: str, value: int, signs: Iterator[int], holes: list[_Hole]) -> str:
     """The piece with an empty word for each of its words; they are added to `holes`."""
-    words: list[str] = _WORD.findall(piece)
-    alone = words == [piece]
+    numbers = repeat(-1) if _WORD.fullmatch(piece) else count()
 
     def empty(match: re.Match[str]) -> str:
-        word = chr(next(signs)) * len(match[0])
-        holes.append((word, value, -1 if alone else sum(hole[1] == value for hole in holes)))
-        return word
+        holes.append((chr(next(signs)) * len(match[0]), value, next(numbers)))
+        return holes[-1][0]
 
     return _WORD.sub(empty, piece)

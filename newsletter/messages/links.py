@@ -20,22 +20,32 @@ _OWN = re.compile(rf"\s*links\.({'|'.join(LINK_NAMES)})\s*")
 _LEAVING = ("/unsubscribe", "/preferences")
 
 
+@dataclass(frozen=True)
+class Link:
+    """A word in a template that stands for an address: one to be counted, or the reader's own link of that name."""
+
+    word: str
+    piece: Piece
+    name: str = ""
+
+
 @dataclass
 class Links:
-    """The addresses found so far, and the word that stands for each while the message is compiled."""
+    """The addresses to be counted that were found so far, and what stands for each while the message is compiled."""
 
     sentinels: Sentinels
     site: str
     counted: bool
-    words: dict[str, str] = field(default_factory=dict)
+    found: dict[str, Link] = field(default_factory=dict)
 
     def slot(self, address: str) -> str:
         """A word in place of an address of the web; any other address as it is."""
-        if address not in self.words:
+        if address not in self.found:
             if not self._takes(address):
                 return address
-            self.words[address] = self.sentinels.add(Piece("link", address, 0, ""))
-        return self.words[address]
+            piece = Piece("link", address, 0, "")
+            self.found[address] = Link(self.sentinels.add(piece), piece)
+        return self.found[address].word
 
     def slot_in_markup(self, address: str) -> str:
         """The same for an address as HTML writes it."""
@@ -49,23 +59,14 @@ class Links:
         return not (self.site and address.startswith(tuple(self.site.rstrip("/") + path for path in _LEAVING)))
 
 
-@dataclass(frozen=True)
-class Own:
-    """A word in a template that stands for a link of the reader's own, which the operator's tag `piece` asked for."""
-
-    word: str
-    name: str
-    piece: Piece
-
-
-def own_links(text: str, sentinels: Sentinels) -> list[Own]:
+def own_links(text: str, sentinels: Sentinels) -> list[Link]:
     """The tags in a text that print a link of the reader's own, and nothing but that."""
-    found: dict[str, Own] = {}
+    found: dict[str, Link] = {}
     for match in sentinels.pattern.finditer(text):
         piece = sentinels.pieces[int(match[1])]
         name = _OWN.fullmatch(piece.code) if piece.kind == "expression" and piece.filtered != "_url_part" else None
         if name:
-            found[match[0]] = Own(match[0], name[1], piece)
+            found[match[0]] = Link(match[0], piece, name[1])
     return list(found.values())
 
 

@@ -16,7 +16,7 @@ from jinja2.utils import missing
 from newsletter.errors import RenderError, SourceError
 from newsletter.messages.dialect import Dialect, check, href
 from newsletter.messages.folding import folded
-from newsletter.messages.links import Own
+from newsletter.messages.links import Link
 from newsletter.messages.sentinels import Piece
 
 LARGEST_PART = 400_000  # characters; four times what Gmail shows before it clips, so only a runaway reaches it
@@ -40,16 +40,15 @@ class _Reader(Context):
 class Script:
     """A compiled template and which operator's tag each of its lines came from.
 
-    `standing` are the pieces that it prints the same for every reader, but for the addresses in the places of links:
-    the words of those that are `counted`, and of the reader's `own`. `always` is all of it where it asks for nothing.
+    `standing` are the pieces that it prints the same for every reader, but for the addresses in the places of its
+    `links`. `always` is all of it where it asks for nothing.
     """
 
     template: Template
     lines: Mapping[int, Piece]
     standing: frozenset[str]
     dialect: Dialect
-    counted: Sequence[str] = ()
-    own: Sequence[Own] = ()
+    links: Sequence[Link] = ()
     always: list[str] | None = None
 
     @classmethod
@@ -59,8 +58,7 @@ class Script:
         template: str,
         lines: Mapping[int, Piece],
         known: Mapping[str, object],
-        counted: Sequence[str] = (),
-        own: Sequence[Own] = (),
+        links: Sequence[Link] = (),
     ) -> Script:
         """Compile a restored template with the values `known` in it.
 
@@ -75,7 +73,11 @@ class Script:
             piece = lines.get(problem.lineno)
             raise SourceError(f"{place(piece)}: {problem.message}", remedy="Check the tag.") from problem
         pieces = frozenset(_texts(compiled.root_render_func.__code__))
-        return cls(compiled, lines, pieces, dialect, counted, own, words)
+        return cls(compiled, lines, pieces, dialect, links, words)
+
+    @cached_property
+    def _own(self) -> list[Link]:
+        return [link for link in self.links if link.name]
 
     @cached_property
     def _eval_ctx(self) -> EvalContext:
@@ -105,7 +107,7 @@ class Script:
     def own_addresses(self, links: Mapping[str, object]) -> list[str]:
         """Where the reader's own links lead, as they stand in this part; empty for those that this reader has not."""
         addresses = []
-        for link in self.own:
+        for link in self._own:
             address = links[link.name] or ""
             addresses.append(self.dialect.shown(href(address) if address and link.piece.filtered else address))
         return addresses

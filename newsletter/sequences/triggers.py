@@ -15,6 +15,8 @@ from newsletter.sequences.dates import DateRule
 ANY = "any"
 # Of a crowd from a file one person joins every so often, so that their emails do not go as one (semantics 3.19).
 PACE = timedelta(seconds=6)
+# As far as an operator is told beforehand who joins by a date.
+SOON = timedelta(days=30)
 _TIME = re.compile(r"([01]?\d|2[0-3]):[0-5]\d")
 
 

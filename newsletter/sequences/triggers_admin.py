@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 
 from flask import current_app, flash, redirect, render_template, request, url_for
@@ -33,11 +32,10 @@ from newsletter.sequences import (
 )
 from newsletter.sequences.models import Sequence
 from newsletter.sequences.saying import Names
-from newsletter.sequences.triggers import Kind, Opening
+from newsletter.sequences.triggers import SOON, Kind, Opening
 
 bp = admin_blueprint("triggers", __name__, "/admin/sequences/<int:sequence_id>/triggers")
 
-SOON = timedelta(days=30)
 # What may be done with a way in that there is, after a look at what it means.
 DEEDS = ("rest", "again", "remove")
 # What the rooms of forms and gifts offer to be chosen from, and which forms lead to a series by themselves.

@@ -113,8 +113,6 @@ def _wrapped_alone(compiled: CompiledMessage, reader: Reader) -> str:
     names = compiling._complete(reader, compiled.standing)
     text = "".join(compiled.text.run(names))
     addresses = [*compiled.links, *compiled.text.own_addresses(cast(Mapping[str, object], names["links"]))]
-    for word, address in zip(
-        [*compiled.text.counted, *(own.word for own in compiled.text.own)], addresses, strict=True
-    ):
-        text = text.replace(word, address)
+    for link, address in zip(compiled.text.links, addresses, strict=True):
+        text = text.replace(link.word, address)
     return plain.finish(text)
