@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from newsletter import clock
+from newsletter.accounts import actions as accounts
 from newsletter.accounts.audit import AUDIT_WORDS
 from newsletter.accounts.models import AuditEntry
 from newsletter.audience import actions as audience
@@ -66,6 +67,14 @@ def test_whom_an_email_goes_to_is_written_down_also_where_a_tag_looks_like_an_ad
     subject, to = f"broadcast:{number}", {"audience": "tag:met at home"}
     assert noted("broadcast.aimed") == [(subject, to | {"when": "2031-03-04 07:30 UTC"})]
     assert noted("broadcast.queued") == [(subject, to)]
+
+
+def test_what_is_about_nobody_in_particular_begins_with_what_is_known(operator: FlaskClient) -> None:
+    with transaction() as session:
+        accounts.record(session, "subscribers.imported", by=None, now=clock.now(), added=2, updated=0)
+    log = " ".join(operator.get("/admin/activity").text.split())
+    assert re.search(r">\s*added: 2 · updated: 0", log)
+    assert "the server" in log
 
 
 def test_every_deed_that_is_written_down_is_read_in_words() -> None:
